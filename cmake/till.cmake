@@ -1,0 +1,83 @@
+# How every target of the project is made. Sources are listed by hand in each folder: CMake globs nothing.
+
+add_library(till_flags INTERFACE)
+target_include_directories(till_flags INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(till_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wcast-align -Wunused -Woverloaded-virtual -Wnull-dereference -Werror
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-null-dereference>   # GCC 12 warns falsely inside the standard library
+  -fstack-protector-strong -ffunction-sections -fdata-sections)
+target_link_options(till_flags INTERFACE -Wl,--gc-sections)
+if(TILL_SANITIZE)
+  target_compile_options(till_flags INTERFACE -fsanitize=${TILL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(till_flags INTERFACE -fsanitize=${TILL_SANITIZE})
+endif()
+if(TILL_FUZZ)
+  target_compile_options(till_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# Code that can reach the terminal: no exceptions, no RTTI (docs/decisions/0001).
+add_library(till_terminal_flags INTERFACE)
+target_link_libraries(till_terminal_flags INTERFACE till_flags)
+target_compile_options(till_terminal_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>)
+if(NOT TILL_SANITIZE MATCHES "undefined")   # UBSan's vptr check wants RTTI
+  target_compile_options(till_terminal_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
+endif()
+
+# till_library(name [TERMINAL] SOURCES a.cc ... [DEPENDS lib ...] [PRIVATE lib ...])
+#   TERMINAL: may reach the terminal. DEPENDS are passed on to users, PRIVATE (third-party, as a rule) are not.
+function(till_library name)
+  cmake_parse_arguments(ARG "TERMINAL" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  if(ARG_TERMINAL)
+    target_link_libraries(${name} PRIVATE till_terminal_flags)
+  else()
+    target_link_libraries(${name} PRIVATE till_flags)
+  endif()
+  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+# till_program(name [TERMINAL] SOURCES ... DEPENDS ...)
+function(till_program name)
+  cmake_parse_arguments(ARG "TERMINAL" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  if(ARG_TERMINAL)
+    target_link_libraries(${name} PRIVATE till_terminal_flags)
+  else()
+    target_link_libraries(${name} PRIVATE till_flags)
+  endif()
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+endfunction()
+
+# till_test(name SOURCES ... DEPENDS ... [TIMEOUT seconds] [LABELS ...]): one gtest program = one ctest entry.
+function(till_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE till_flags ${ARG_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE TILL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" TILL_BIN_DIR="${PROJECT_BINARY_DIR}/bin")
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()
+
+# till_fuzz(name SOURCES name.cc DEPENDS ...): libFuzzer under the fuzz preset, elsewhere a program that replays
+# tests/fuzz/corpus/<name>/ as a test (it fails on an empty folder).
+function(till_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  set(corpus ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  if(TILL_FUZZ)
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+  endif()
+  target_link_libraries(${name} PRIVATE till_flags ${ARG_DEPENDS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
+  if(NOT TILL_FUZZ)
+    add_test(NAME ${name}_replay COMMAND ${name} ${corpus})
+    set_tests_properties(${name}_replay PROPERTIES TIMEOUT 120 LABELS fuzz)
+  endif()
+endfunction()

@@ -1,0 +1,90 @@
+// HTTP client on libcurl: small exchanges with capped bodies, and downloads that resume.
+//   One Client per thread; it keeps its connections. Redirects are not followed; only http and https; no compression.
+//   Errors: kUnavailable (detail: curl code) for network trouble and timeouts, kLimit for a body above its cap,
+//   kInvalid for a bad URL, kCanceled. An answer with any HTTP status is a Reply, not an Error.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/bytes.h"
+#include "core/result.h"
+
+namespace till::http {
+
+struct ClientOptions {
+  std::string user_agent = "tillrace";
+  std::string ca_file;             // PEM; "" = the system's
+  std::string client_cert_file;    // PEM; "" = none
+  std::string client_key_file;
+  int64_t connect_timeout_ms = 15'000;
+  int64_t total_timeout_ms = 60'000;     // of Send(); downloads have none, they are bounded by the minimum rate
+  int64_t min_rate_bytes_per_s = 10;     // below this for min_rate_window_s the transfer is given up
+  int64_t min_rate_window_s = 60;
+  uint64_t max_receive_bytes_per_s = 0;  // 0 = no cap
+};
+
+struct HeaderField {
+  std::string name;
+  std::string value;
+};
+
+struct Call {
+  std::string method = "GET";
+  std::string url;
+  std::vector<HeaderField> headers;
+  std::string body;
+  std::string body_file;               // when set, the body is this file, streamed (PUT and POST)
+  uint64_t max_reply_bytes = 1 << 20;
+};
+
+struct Reply {
+  int status = 0;
+  std::vector<HeaderField> headers;
+  std::string body;
+  std::string_view header(std::string_view name) const;  // case-insensitive; "" when absent
+};
+
+struct DownloadCall {
+  std::string url;
+  std::vector<HeaderField> headers;
+  uint64_t from = 0;        // first byte wanted; above 0 a Range request is sent
+  std::string if_range;     // strong ETag of what we have the start of, or ""
+  uint64_t expected_size = 0;  // whole object; 0 = not known. More bytes than this are kLimit.
+};
+
+struct DownloadReply {
+  int status = 0;
+  uint64_t first_byte = 0;   // where the delivered bytes start: `from` after 206, 0 after 200
+  uint64_t received = 0;     // bytes given to `on_bytes`
+  uint64_t total_size = 0;   // of the whole object, 0 when the server did not say
+  std::string etag;
+  int64_t retry_after_s = -1;  // from a 429 or 503
+};
+
+class Client {
+ public:
+  explicit Client(ClientOptions options);
+  ~Client();
+  Client(Client&&) noexcept;
+
+  Result<Reply> Send(const Call& call);
+
+  // Streams the object's bytes, in order, from `from` on. A server that answers 200 to a Range request is told from
+  // one that answers 206 (first_byte), and the bytes before `from` are then skipped, not delivered. A 206 whose
+  // Content-Range is not what was asked is kCorrupt. `on_bytes` runs on the calling thread; its Error ends the
+  // transfer and is the answer. When the connection breaks in the middle the answer is kUnavailable and `*progress`
+  // holds what was delivered, so that the caller can go on from there.
+  Result<DownloadReply> Download(const DownloadCall& call, const std::function<Status(ByteView)>& on_bytes,
+                                 DownloadReply* progress = nullptr);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace till::http

@@ -1,0 +1,153 @@
+// The event-driven HTTP/1.1 server core: one epoll loop per thread, SO_REUSEPORT, OpenSSL linked directly, sendfile.
+//   A Handler runs on a loop thread and must not block there: it answers at once, or keeps the Exchange and answers
+//   later from any thread (a WorkerPool below), or answers with a BodyStream that waits and is woken.
+//   Everything from outside is bounded: header deadline in all (not per read), idle time, minimum body rate both ways,
+//   connections in all and per address, body sizes. Past a bound the connection gets 408/413/429/431 or is closed.
+//   Served for the handler: Date, Content-Length or chunked framing, HEAD (the body is dropped), keep-alive,
+//   pipelining (one at a time), Expect: 100-continue, a last clean close.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/file.h"
+#include "core/http/message.h"
+
+namespace till::http {
+
+// What a streaming body yields next.
+struct Piece {
+  enum class Kind : uint8_t {
+    kBytes,  // `bytes`, copied before Next() is called again
+    kFile,   // `length` bytes of `fd` at `offset`, by sendfile; the fd must live as long as the stream
+    kWait,   // nothing yet: Next() is called again after Exchange::Wake()
+    kEnd,    // the body is complete
+    kAbort,  // cannot go on: the connection is cut, so that the client sees a short body, never a wrong one
+  };
+  Kind kind = Kind::kEnd;
+  std::string bytes;
+  int fd = -1;
+  uint64_t offset = 0;
+  uint64_t length = 0;
+};
+
+// A response body made piece by piece. Next() runs on the loop thread; the destructor too.
+class BodyStream {
+ public:
+  virtual ~BodyStream() = default;
+  virtual Piece Next() = 0;
+  // Called once when the exchange is over: body bytes that left for the client (handed to the kernel).
+  virtual void OnDone(uint64_t /*sent_bytes*/, bool /*complete*/) {}
+};
+
+struct Response {
+  int status = 200;
+  std::vector<HeaderField> headers;      // Content-Length and Date are added by the server
+  std::string body;                      // used when `stream` is null
+  std::unique_ptr<BodyStream> stream;
+  std::optional<uint64_t> stream_length; // known length: Content-Length; unknown: chunked
+};
+
+// A Response of one kind of body, with its Content-Type.
+Response TextResponse(int status, std::string text);
+Response JsonResponse(int status, std::string json);
+
+// Serves byte ranges of one open file or any offset-addressed body: sets status 200, 206, 304 or 416, ETag, Accept-Ranges, Content-Range,
+// multipart/byteranges for 2 to 4 ranges; honours If-Range, If-None-Match, If-Match. `make_stream(first, length)` makes the stream for
+// one range. `etag` comes with its quotes.
+struct RangeBody {
+  uint64_t size = 0;
+  std::string etag;
+  std::string content_type = "application/octet-stream";
+  std::function<std::unique_ptr<BodyStream>(uint64_t first, uint64_t length)> make_stream;
+};
+Response RangeResponse(const Request& request, RangeBody body);
+// A stream over part of a file; keeps `file` alive.
+std::unique_ptr<BodyStream> FileStream(std::shared_ptr<const UniqueFd> file, uint64_t first, uint64_t length);
+
+// Receives a request body that is not buffered. Runs on the loop thread; files on disk are fine, waiting is not.
+class BodySink {
+ public:
+  virtual ~BodySink() = default;
+  virtual Status Write(ByteView bytes) = 0;  // an Error ends the upload with 400/413/507 by its code
+};
+
+// One request and its answer. Held by the server and by whoever will answer, hence shared.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  virtual const Request& request() const = 0;
+  // The sink given in OnHead(), if any, when OnRequest() runs: its body is complete.
+  virtual BodySink* body_sink() = 0;
+  // Once, from any thread. After the client has gone it does nothing.
+  virtual void Respond(Response response) = 0;
+  // From any thread, any time, also after the end: the stream's Next() will be called again.
+  virtual void Wake() = 0;
+  // True once the client has gone: work for it can stop.
+  virtual bool gone() const = 0;
+};
+
+// How a request's body is to be taken.
+struct BodyPlan {
+  uint64_t max_bytes = 64 * 1024;          // above it: 413
+  std::unique_ptr<BodySink> sink;          // null: buffered into Request::body
+  std::optional<Response> refuse;          // answer now, without reading the body
+};
+
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  // On a loop thread, when the head is in. The default buffers up to 64 KiB.
+  virtual BodyPlan OnHead(const Request& /*request*/) { return {}; }
+  // On a loop thread, when the body is in.
+  virtual void OnRequest(std::shared_ptr<Exchange> exchange) = 0;
+};
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";   // IPv4 or IPv6 literal
+  uint16_t port = 0;                   // 0: the system chooses; see Server::port()
+  unsigned loops = 0;                  // 0: one per CPU
+  std::string tls_cert_file;           // PEM chain; "" = plain HTTP
+  std::string tls_key_file;
+  std::string tls_client_ca_file;      // "" = no client certificates asked for
+  int64_t header_deadline_ms = 5'000;
+  int64_t idle_timeout_ms = 75'000;
+  int64_t min_body_rate_bytes_per_s = 64;   // averaged over min_body_rate_window_ms
+  int64_t min_body_rate_window_ms = 30'000;
+  uint32_t max_connections = 20'000;
+  uint32_t max_connections_per_address = 20'000;
+};
+
+// Counters since the start, for metrics. Bytes are response body bytes handed to the kernel.
+struct ServerCounters {
+  uint64_t connections = 0, open_connections = 0, requests = 0, refused = 0, body_bytes_sent = 0;
+};
+
+class Server {
+ public:
+  // Binds and starts the loops. kConflict when the port is in use (detail: errno), kInvalid for a bad address or key.
+  // `handler` outlives the server.
+  static Result<std::unique_ptr<Server>> Start(const ServerOptions& options, Handler& handler);
+  virtual ~Server() = default;  // stops, closing what is open
+  virtual uint16_t port() const = 0;
+  virtual ServerCounters counters() const = 0;
+  // Stops accepting, lets running exchanges end for at most `grace_ms`, then closes them.
+  virtual void Stop(int64_t grace_ms) = 0;
+};
+
+// Threads for handlers that may block. Post() is refused (false) when `max_queued` jobs wait: answer 503 then.
+class WorkerPool {
+ public:
+  WorkerPool(unsigned threads, size_t max_queued);
+  ~WorkerPool();  // runs what is queued, then joins
+  bool Post(std::function<void()> job);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace till::http

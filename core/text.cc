@@ -1,0 +1,169 @@
+#include "core/text.h"
+
+#include <charconv>
+#include <cstdio>
+
+namespace till {
+
+Result<uint64_t> ParseUint(std::string_view text) {
+  uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(text.data(), end, value);
+  if (text.empty() || failure != std::errc() || stop != end) return Error{ErrorCode::kInvalid, "not a whole number"};
+  return value;
+}
+
+namespace {
+
+// The power of 1024 that a unit stands for, or -1.
+int UnitShift(std::string_view unit) {
+  if (unit.empty() || unit == "B") return 0;
+  if (unit == "K" || unit == "KiB") return 10;
+  if (unit == "M" || unit == "MiB") return 20;
+  if (unit == "G" || unit == "GiB") return 30;
+  return -1;
+}
+
+}  // namespace
+
+Result<uint64_t> ParseSize(std::string_view text) {
+  const size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  std::string_view number = text.substr(0, digits);
+  const int shift = UnitShift(Trim(text.substr(digits)));
+  if (shift < 0) return Error{ErrorCode::kInvalid, "unknown unit of size: use B, KiB, MiB or GiB"};
+  const size_t point = number.find('.');
+  const uint64_t whole = TILL_TRY(ParseUint(number.substr(0, point)));
+  if (whole > (uint64_t{1} << 62) >> shift) return Error{ErrorCode::kInvalid, "size out of range"};
+  uint64_t bytes = whole << shift;
+  if (point != std::string_view::npos) {
+    const std::string_view fraction = number.substr(point + 1);
+    if (fraction.size() > 6) return Error{ErrorCode::kInvalid, "too many digits in a size"};
+    uint64_t scale = 1;
+    for (size_t i = 0; i < fraction.size(); ++i) scale *= 10;
+    bytes += (TILL_TRY(ParseUint(fraction)) << shift) / scale;
+  }
+  return bytes;
+}
+
+std::string FormatSize(uint64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  uint64_t hundredths = bytes * 100;
+  size_t unit = 0;
+  if (bytes > UINT64_MAX / 100) {
+    hundredths = (bytes >> 10) * 100;
+    unit = 1;
+  }
+  while (hundredths >= 102400 && unit < 4) {
+    hundredths /= 1024;
+    ++unit;
+  }
+  char text[40];
+  if (unit == 0 || hundredths >= 10000) {
+    std::snprintf(text, sizeof text, "%llu %s", static_cast<unsigned long long>(hundredths / 100), kUnits[unit]);
+  } else if (hundredths >= 1000) {
+    std::snprintf(text, sizeof text, "%llu.%llu %s", static_cast<unsigned long long>(hundredths / 100),
+                  static_cast<unsigned long long>(hundredths % 100 / 10), kUnits[unit]);
+  } else {
+    std::snprintf(text, sizeof text, "%llu.%02llu %s", static_cast<unsigned long long>(hundredths / 100),
+                  static_cast<unsigned long long>(hundredths % 100), kUnits[unit]);
+  }
+  return text;
+}
+
+std::vector<std::string_view> Split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (size_t start = 0;;) {
+    const size_t end = text.find(separator, start);
+    parts.push_back(text.substr(start, end - start));
+    if (end == std::string_view::npos) return parts;
+    start = end + 1;
+  }
+}
+
+std::string_view Trim(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+namespace {
+char LowerAscii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+}  // namespace
+
+bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (LowerAscii(a[i]) != LowerAscii(b[i])) return false;
+  }
+  return true;
+}
+
+std::string ToLower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = LowerAscii(c);
+  return lower;
+}
+
+namespace {
+
+// The length of the valid UTF-8 sequence at the start of `text` (RFC 3629: no overlong forms, no surrogates), or 0.
+size_t Utf8Length(std::string_view text) {
+  const auto at = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const unsigned first = at(0);
+  if (first < 0x80) return 1;
+  size_t length = 0;
+  if (first >= 0xc2 && first <= 0xdf) length = 2;
+  if (first >= 0xe0 && first <= 0xef) length = 3;
+  if (first >= 0xf0 && first <= 0xf4) length = 4;
+  if (length == 0) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((at(i) & 0xc0) != 0x80) return 0;
+  }
+  if (first == 0xe0 && at(1) < 0xa0) return 0;
+  if (first == 0xed && at(1) > 0x9f) return 0;
+  if (first == 0xf0 && at(1) < 0x90) return 0;
+  if (first == 0xf4 && at(1) > 0x8f) return 0;
+  return length;
+}
+
+}  // namespace
+
+std::string QuoteJson(std::string_view text) {
+  std::string quoted = "\"";
+  while (!text.empty()) {
+    const char c = text[0];
+    const size_t length = Utf8Length(text);
+    if (length == 0) {
+      quoted += "\\ufffd";
+    } else if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
+      quoted += escape;
+    } else {
+      quoted += text.substr(0, length);
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return quoted + "\"";
+}
+
+std::string Printable(std::string_view text) {
+  std::string shown;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\x%02x", byte);
+      shown += escape;
+    } else {
+      shown += c;
+    }
+  }
+  return shown;
+}
+
+}  // namespace till

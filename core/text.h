@@ -1,0 +1,30 @@
+// Text without locale: strict numbers, splitting, quoting, human sizes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+
+namespace till {
+
+// Decimal digits only, no sign, no space, whole text, no overflow; otherwise kInvalid.
+Result<uint64_t> ParseUint(std::string_view text);
+// "512", "64KiB", "4.5MiB", "1GiB" (also K, M, G as powers of 1024); otherwise kInvalid.
+Result<uint64_t> ParseSize(std::string_view text);
+// "512 B", "182 KiB", "7.91 MiB": three significant figures.
+std::string FormatSize(uint64_t bytes);
+
+std::vector<std::string_view> Split(std::string_view text, char separator);
+std::string_view Trim(std::string_view text);  // spaces and tabs, CR and LF at both ends
+bool EqualsIgnoreCase(std::string_view a, std::string_view b);  // ASCII
+std::string ToLower(std::string_view text);                     // ASCII
+
+// A JSON string literal with its quotes; control characters escaped, invalid UTF-8 replaced by U+FFFD.
+std::string QuoteJson(std::string_view text);
+// The text with control characters (ESC, CR, LF, NUL among them) shown as \xNN: safe on a terminal and in a log.
+std::string Printable(std::string_view text);
+
+}  // namespace till

@@ -1,0 +1,60 @@
+// The Update Framework, the writing side: keys, roles, and a repository folder that only ever grows by whole releases.
+//   Files: N.root.json, N.targets.json, N.deltas.json, N.snapshot.json, timestamp.json (consistent snapshots).
+//   Every Publish() raises the versions of what changed and writes timestamp.json last, atomically: a reader meets the
+//   old set or the new one. Same input and same keys give the same bytes (Ed25519 is deterministic; times are given).
+//   Errors: kInvalid (a threshold cannot be met with the keys at hand), kConflict (another writer), kIo, kCorrupt.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/crypto/sign.h"
+#include "core/tuf/tuf.h"
+
+namespace till::tuf {
+
+// TUF's key id: SHA-256 of the key object's canonical JSON, in hex.
+std::string KeyId(const crypto::PrivateKey& key);
+
+struct RoleKeys {
+  std::vector<crypto::PrivateKey> keys;
+  unsigned threshold = 1;
+};
+
+struct RoleSet {
+  RoleKeys root, targets, deltas, snapshot, timestamp;
+};
+
+struct Lifetimes {  // seconds from `now`
+  int64_t root = 365 * 86400, targets = 365 * 86400, deltas = 90 * 86400, snapshot = 7 * 86400, timestamp = 86400;
+};
+
+class Repository {
+ public:
+  // Makes 1.root.json and empty targets, deltas, snapshot, timestamp in a new folder. kConflict if there is one.
+  static Status Create(const std::string& folder, const RoleSet& roles, const Lifetimes& lifetimes, int64_t now_unix_s);
+  // Opens an existing one and verifies it against its own root.
+  static Result<Repository> Open(const std::string& folder);
+
+  // Adds or replaces entries; TargetEntry::role says which of "targets" and "deltas" signs it.
+  void Put(TargetEntry entry);
+  void Remove(std::string_view path);
+  std::vector<TargetEntry> entries() const;
+  // Signs what changed (only those roles' keys are needed, plus snapshot and timestamp) and writes it.
+  Status Publish(const RoleSet& roles, const Lifetimes& lifetimes, int64_t now_unix_s);
+  // Signs a fresh snapshot and timestamp over what is there.
+  Status Renew(const RoleSet& roles, const Lifetimes& lifetimes, int64_t now_unix_s);
+  // Names of the files a mirror needs, timestamp.json last.
+  Result<std::vector<std::string>> FileNames() const;
+
+ private:
+  Repository() = default;
+  std::string folder_;
+  std::map<std::string, TargetEntry> entries_;
+  std::map<std::string, uint64_t> versions_;
+  bool targets_changed_ = false;
+  bool deltas_changed_ = false;
+};
+
+}  // namespace till::tuf
