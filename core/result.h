@@ -104,9 +104,13 @@ inline void TakeValue(Status&&) {}
 // Takes the value out of a Result (or passes a Status), or returns its Error from the enclosing function.
 //   const uint64_t start = TILL_TRY(in.Varint());
 //   TILL_TRY(sink.Write(bytes));
-#define TILL_TRY(expression)                                          \
-  ({                                                                  \
-    auto till_try_result = (expression);                              \
-    if (!till_try_result.ok()) return till_try_result.error();        \
-    ::till::internal::TakeValue(std::move(till_try_result));          \
+// May stand inside another TILL_TRY: each use names its own variable.
+#define TILL_TRY(expression) TILL_TRY_NAMED(expression, TILL_JOIN(till_try_, __COUNTER__))
+#define TILL_TRY_NAMED(expression, name)                \
+  ({                                                    \
+    auto name = (expression);                           \
+    if (!name.ok()) return name.error();                \
+    ::till::internal::TakeValue(std::move(name));       \
   })
+#define TILL_JOIN(a, b) TILL_JOIN_EXPANDED(a, b)
+#define TILL_JOIN_EXPANDED(a, b) a##b
