@@ -36,6 +36,9 @@ function(till_library name)
   target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
 endfunction()
 
+# `programs`: what people run, without the tests (./dev demo, ./dev size).
+add_custom_target(programs)
+
 # till_program(name [TERMINAL] SOURCES ... DEPENDS ...)
 function(till_program name)
   cmake_parse_arguments(ARG "TERMINAL" "" "SOURCES;DEPENDS" ${ARGN})
@@ -47,6 +50,7 @@ function(till_program name)
   endif()
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  add_dependencies(programs ${name})
 endfunction()
 
 # till_test(name SOURCES ... DEPENDS ... [TIMEOUT seconds] [LABELS ...]): one gtest program = one ctest entry.
@@ -63,6 +67,8 @@ function(till_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()
 
+add_custom_target(fuzzers)
+
 # till_fuzz(name SOURCES name.cc DEPENDS ...): libFuzzer under the fuzz preset, elsewhere a program that replays
 # tests/fuzz/corpus/<name>/ as a test (it fails on an empty folder).
 function(till_fuzz name)
@@ -76,6 +82,7 @@ function(till_fuzz name)
   endif()
   target_link_libraries(${name} PRIVATE till_flags ${ARG_DEPENDS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
+  add_dependencies(fuzzers ${name})
   if(NOT TILL_FUZZ)
     add_test(NAME ${name}_replay COMMAND ${name} ${corpus})
     set_tests_properties(${name}_replay PROPERTIES TIMEOUT 120 LABELS fuzz)
