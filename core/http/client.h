@@ -4,6 +4,7 @@
 //   kInvalid for a bad URL, kCanceled. An answer with any HTTP status is a Reply, not an Error.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -26,6 +27,7 @@ struct ClientOptions {
   int64_t min_rate_bytes_per_s = 10;     // below this for min_rate_window_s the transfer is given up
   int64_t min_rate_window_s = 60;
   uint64_t max_receive_bytes_per_s = 0;  // 0 = no cap
+  const std::atomic<bool>* cancel = nullptr;  // when it turns true, calls end soon with kCanceled; outlives the Client
 };
 
 struct HeaderField {
@@ -53,6 +55,8 @@ struct DownloadCall {
   std::string url;
   std::vector<HeaderField> headers;
   uint64_t from = 0;        // first byte wanted; above 0 a Range request is sent
+  uint64_t length = 0;      // bytes wanted from there, also by Range ("bytes=from-last"); 0 = to the end. After a 200
+                            // exactly these are delivered and the connection is cut; a 206 that holds others is kCorrupt
   std::string if_range;     // strong ETag of what we have the start of, or ""
   uint64_t expected_size = 0;  // whole object; 0 = not known. More bytes than this are kLimit.
 };
