@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Debian's mipsel packages through apt, without touching the system's own apt state.
+
+usage: mipsel_apt.py update                     fetch the package lists (at most once a day)
+       mipsel_apt.py closure DIR PACKAGE...     download PACKAGEs and all they depend on, unpack them into DIR
+       mipsel_apt.py versions PACKAGE           published versions, lowest first
+       mipsel_apt.py download PACKAGE=VERSION...  download exactly these; prints one path a line
+
+The mirrors are the ones this machine's apt already uses; entries for other distributions or vendors are left out.
+State and archives are kept in .cache/mipsel-apt (TILL_CACHE overrides .cache).
+"""
+import functools, glob, os, re, subprocess, sys, time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+STATE = os.path.join(os.environ.get("TILL_CACHE", os.path.join(ROOT, ".cache")), "mipsel-apt")
+ARCHIVES = os.path.join(STATE, "archives")
+CONF = os.path.join(STATE, "apt.conf")
+SUITE = re.compile(r"^(bookworm|stable)([-/](updates|security))?$")
+
+
+def debian_sources():
+    """The system's Debian 12 entries as deb822 and as one-line text, architecture limits removed."""
+    deb822, lines = [], []
+    for path in sorted(glob.glob("/etc/apt/sources.list.d/*.sources")):
+        for stanza in re.split(r"\n\s*\n", open(path).read()):
+            fields = [l for l in stanza.splitlines() if l.strip() and not l.startswith(("#", "Architectures:", "Types:"))]
+            suites = next((l.split(":", 1)[1].split() for l in fields if l.startswith("Suites:")), [])
+            if suites and all(SUITE.match(s) for s in suites) and not any("Enabled: no" in l for l in fields):
+                deb822.append("\n".join(["Types: deb"] + fields))
+    for path in ["/etc/apt/sources.list"] + sorted(glob.glob("/etc/apt/sources.list.d/*.list")):
+        for line in open(path).read().splitlines() if os.path.exists(path) else []:
+            match = re.match(r"^deb\s+(\[[^]]*\]\s+)?(\S+)\s+(\S+)\s+(.*)$", line)
+            if match and SUITE.match(match[3]):
+                options = re.sub(r"\barch=\S+\s*", "", (match[1] or "").strip("[] \t"))
+                lines.append(f"deb {'[' + options.strip() + '] ' if options.strip() else ''}{match[2]} {match[3]} {match[4]}")
+    if not deb822 and not lines:
+        sys.exit("mipsel_apt: this machine's apt has no Debian 12 (bookworm) source to take mipsel packages from")
+    return "\n\n".join(deb822) + "\n", "\n".join(lines) + "\n"
+
+
+def prepare():
+    for folder in ("lists/partial", "archives/partial", "sources"):
+        os.makedirs(os.path.join(STATE, folder), exist_ok=True)
+    deb822, lines = debian_sources()
+    for name, text in (("sources/debian.sources", deb822), ("sources/debian.list", lines), ("status", "")):
+        with open(os.path.join(STATE, name), "w") as out:
+            out.write(text)
+    with open(CONF, "w") as out:
+        out.write(f'''APT::Architecture "mipsel"; APT::Architectures {{ "mipsel"; }};
+Dir::State "{STATE}"; Dir::State::status "{STATE}/status"; Dir::State::lists "{STATE}/lists";
+Dir::Cache "{STATE}"; Dir::Cache::archives "{ARCHIVES}"; Dir::Log "{STATE}";
+Dir::Etc::sourcelist "/dev/null"; Dir::Etc::sourceparts "{STATE}/sources";
+Dir::Etc::preferences "/dev/null"; Dir::Etc::preferencesparts "/dev/null";
+Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false"; Acquire::Languages "none"; Acquire::Retries "3";
+APT::Sandbox::User "root"; APT::Install-Recommends "false"; APT::Keep-Downloaded-Packages "true";
+Debug::NoLocking "true";
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Post-Invoke;
+#clear DPkg::Pre-Install-Pkgs;
+''')
+
+
+def apt(tool, *args, **kwargs):
+    return subprocess.run([tool, "-q", "-c", CONF, *args], check=True, text=True, **kwargs)
+
+
+def update():
+    prepare()
+    lists = glob.glob(os.path.join(STATE, "lists", "*_Packages*"))
+    if lists and time.time() - (os.path.getmtime(CONF + ".updated") if os.path.exists(CONF + ".updated") else 0) < 86400:
+        return
+    apt("apt-get", "update", stdout=sys.stderr)
+    open(CONF + ".updated", "w").close()
+
+
+def unpack(deb, folder):
+    os.makedirs(folder, exist_ok=True)
+    subprocess.run(["dpkg-deb", "-x", deb, folder], check=True)
+
+
+def closure(folder, packages):
+    update()
+    wanted = apt("apt-get", "install", "-y", "--print-uris", *packages, stdout=subprocess.PIPE).stdout
+    names = re.findall(r"^'[^']+' (\S+_(?:mipsel|all)\.deb) ", wanted, re.M)
+    apt("apt-get", "install", "-y", "--download-only", *packages, stdout=sys.stderr)
+    for name in names:
+        unpack(os.path.join(ARCHIVES, name), folder)
+    print(f"unpacked {len(names)} packages into {folder}", file=sys.stderr)
+
+
+def versions(package):
+    update()
+    out = apt("apt-cache", "madison", package, stdout=subprocess.PIPE).stdout
+    found = {line.split("|")[1].strip() for line in out.splitlines() if line.count("|") == 2 and "Sources" not in line}
+    lower = lambda a, b: -1 if subprocess.run(["dpkg", "--compare-versions", a, "lt", b]).returncode == 0 else 1
+    return sorted(found, key=functools.cmp_to_key(lower))
+
+
+def download(specs):
+    update()
+    paths = []
+    for spec in specs:
+        name, version = spec.split("=", 1)
+        pattern = os.path.join(ARCHIVES, f"{name}_{version.replace(':', '%3a')}_*.deb")
+        if not glob.glob(pattern):
+            apt("apt-get", "download", spec, cwd=ARCHIVES, stdout=sys.stderr)
+        paths.append(glob.glob(pattern)[0])
+    return paths
+
+
+def main(argv):
+    if argv[1:] == ["update"]:
+        update()
+    elif len(argv) > 3 and argv[1] == "closure":
+        closure(argv[2], argv[3:])
+    elif len(argv) == 3 and argv[1] == "versions":
+        print("\n".join(versions(argv[2])))
+    elif len(argv) > 2 and argv[1] == "download":
+        print("\n".join(download(argv[2:])))
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main(sys.argv)
