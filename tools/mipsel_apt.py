@@ -2,7 +2,8 @@
 """Debian's mipsel packages through apt, without touching the system's own apt state.
 
 usage: mipsel_apt.py update                     fetch the package lists (at most once a day)
-       mipsel_apt.py closure DIR PACKAGE...     download PACKAGEs and all they depend on, unpack them into DIR
+       mipsel_apt.py closure DIR PACKAGE... [-PACKAGE...]   download PACKAGEs and all they depend on, unpack them into
+                                                DIR, leaving out the ones written with a minus
        mipsel_apt.py versions PACKAGE           published versions, lowest first
        mipsel_apt.py download PACKAGE=VERSION...  download exactly these; prints one path a line
 
@@ -74,19 +75,28 @@ def update():
     open(CONF + ".updated", "w").close()
 
 
+def archive(name, version):
+    """A pattern for the downloaded file."""
+    return os.path.join(ARCHIVES, f"{name}_{version.replace(':', '%3a')}_*.deb")
+
+
 def unpack(deb, folder):
     os.makedirs(folder, exist_ok=True)
     subprocess.run(["dpkg-deb", "-x", deb, folder], check=True)
 
 
-def closure(folder, packages):
+def closure(folder, arguments):
     update()
-    wanted = apt("apt-get", "install", "-y", "--print-uris", *packages, stdout=subprocess.PIPE).stdout
-    names = re.findall(r"^'[^']+' (\S+_(?:mipsel|all)\.deb) ", wanted, re.M)
-    apt("apt-get", "install", "-y", "--download-only", *packages, stdout=sys.stderr)
-    for name in names:
-        unpack(os.path.join(ARCHIVES, name), folder)
-    print(f"unpacked {len(names)} packages into {folder}", file=sys.stderr)
+    packages = [p for p in arguments if not p.startswith("-")]
+    without = [p[1:] for p in arguments if p.startswith("-")]
+    plan = apt("apt-get", "install", "-y", "--simulate", *packages, stdout=subprocess.PIPE).stdout
+    debs = [archive(name, version) for name, version in re.findall(r"^Inst (\S+) \((\S+) ", plan, re.M)
+            if name not in without]
+    if not all(map(glob.glob, debs)):
+        apt("apt-get", "install", "-y", "--download-only", *packages, stdout=sys.stderr)
+    for deb in debs:
+        unpack(glob.glob(deb)[0], folder)
+    print(f"unpacked {len(debs)} packages into {folder}", file=sys.stderr)
 
 
 def versions(package):
@@ -102,7 +112,7 @@ def download(specs):
     paths = []
     for spec in specs:
         name, version = spec.split("=", 1)
-        pattern = os.path.join(ARCHIVES, f"{name}_{version.replace(':', '%3a')}_*.deb")
+        pattern = archive(name, version)
         if not glob.glob(pattern):
             apt("apt-get", "download", spec, cwd=ARCHIVES, stdout=sys.stderr)
         paths.append(glob.glob(pattern)[0])
