@@ -13,9 +13,10 @@ cd "$(dirname "$0")/.."
 cache=${TILL_CACHE:-$PWD/.cache}
 unset SOURCE_DATE_EPOCH   # mksquashfs refuses it beside -mkfs-time
 
-packages="libc6 libgcc-s1 libcrypt1 zlib1g busybox openssl libssl3 openssh-client openssh-server openssh-sftp-server
+packages="libc6 libgcc-s1 libatomic1 libcrypt1 zlib1g busybox openssl libssl3 openssh-client openssh-server openssh-sftp-server
   libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libselinux1 libpcre2-8-0
-  libpam0g libaudit1 libcap-ng0 libwrap0 lua5.4 libsqlite3-0 tzdata"
+  libpam0g libaudit1 libcap-ng0 libwrap0 libnsl2 libtirpc3 libsystemd0 liblzma5 liblz4-1 libzstd1 libgcrypt20 libgpg-error0
+  libcap2 libsqlite3-0 tzdata"
 plan=$(python3 tools/mipsel_apt.py versions $packages)
 key=$( { cat "$0"; echo "$plan"; mksquashfs -version | head -n 1; } | sha256sum | cut -c1-16)
 images=$cache/firmware-$key
