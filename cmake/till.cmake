@@ -3,7 +3,9 @@
 add_library(till_flags INTERFACE)
 target_include_directories(till_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(till_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wcast-align -Wunused -Woverloaded-virtual -Wnull-dereference -Werror
+  -Wall -Wextra -Wshadow -Wcast-align -Wunused -Wnull-dereference -Werror
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
+  $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>
   $<$<CXX_COMPILER_ID:GNU>:-Wno-null-dereference>   # GCC 12 warns falsely inside the standard library
   -fstack-protector-strong -ffunction-sections -fdata-sections)
 target_link_options(till_flags INTERFACE -Wl,--gc-sections)

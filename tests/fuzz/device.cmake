@@ -1,0 +1,3 @@
+till_fuzz(boot_state_fuzz
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/boot_state_fuzz.cc
+  DEPENDS till_boot_state)
