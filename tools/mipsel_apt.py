@@ -4,7 +4,7 @@
 usage: mipsel_apt.py update                     fetch the package lists (at most once a day)
        mipsel_apt.py closure DIR PACKAGE... [-PACKAGE...]   download PACKAGEs and all they depend on, unpack them into
                                                 DIR, leaving out the ones written with a minus
-       mipsel_apt.py versions PACKAGE           published versions, lowest first
+       mipsel_apt.py versions PACKAGE...        a line for each: name and published versions, lowest first
        mipsel_apt.py download PACKAGE=VERSION...  download exactly these; prints one path a line
 
 The mirrors are the ones this machine's apt already uses; entries for other distributions or vendors are left out.
@@ -71,7 +71,13 @@ def update():
     lists = glob.glob(os.path.join(STATE, "lists", "*_Packages*"))
     if lists and time.time() - (os.path.getmtime(CONF + ".updated") if os.path.exists(CONF + ".updated") else 0) < 86400:
         return
-    apt("apt-get", "update", stdout=sys.stderr)
+    try:
+        apt("apt-get", "update", stdout=sys.stderr)
+    except subprocess.CalledProcessError:
+        if not lists:
+            raise
+        print("mipsel_apt: no fresh package lists, using the ones of an earlier run", file=sys.stderr)
+        return
     open(CONF + ".updated", "w").close()
 
 
@@ -99,12 +105,14 @@ def closure(folder, arguments):
     print(f"unpacked {len(debs)} packages into {folder}", file=sys.stderr)
 
 
-def versions(package):
+def versions(packages):
+    """{package: published versions, lowest first}"""
     update()
-    out = apt("apt-cache", "madison", package, stdout=subprocess.PIPE).stdout
-    found = {line.split("|")[1].strip() for line in out.splitlines() if line.count("|") == 2 and "Sources" not in line}
+    out = apt("apt-cache", "madison", *packages, stdout=subprocess.PIPE).stdout
+    rows = [[column.strip() for column in line.split("|")] for line in out.splitlines() if line.count("|") == 2]
     lower = lambda a, b: -1 if subprocess.run(["dpkg", "--compare-versions", a, "lt", b]).returncode == 0 else 1
-    return sorted(found, key=functools.cmp_to_key(lower))
+    return {package: sorted({version for name, version, origin in rows if name == package and "Sources" not in origin},
+                            key=functools.cmp_to_key(lower)) for package in packages}
 
 
 def download(specs):
@@ -124,8 +132,9 @@ def main(argv):
         update()
     elif len(argv) > 3 and argv[1] == "closure":
         closure(argv[2], argv[3:])
-    elif len(argv) == 3 and argv[1] == "versions":
-        print("\n".join(versions(argv[2])))
+    elif len(argv) > 2 and argv[1] == "versions":
+        for package, found in versions(argv[2:]).items():
+            print(package, *found)
     elif len(argv) > 2 and argv[1] == "download":
         print("\n".join(download(argv[2:])))
     else:

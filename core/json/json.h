@@ -31,6 +31,7 @@ class Value {
   Value(const char* value) : Value(std::string(value)) {}
   Value(std::string_view value) : Value(std::string(value)) {}
   Value(std::string value) : type_(Type::kString), string_(std::move(value)) {}
+  Value(const void*) = delete;  // a stray pointer must not become `true`
   static Value Array(std::vector<Value> items = {});
   static Value Object(std::vector<Member> members = {});
 
@@ -47,11 +48,12 @@ class Value {
   bool AsBool(bool otherwise = false) const { return is_bool() ? integer_ != 0 : otherwise; }
   int64_t AsInteger(int64_t otherwise = 0) const { return is_integer() ? integer_ : otherwise; }
   double AsDouble(double otherwise = 0) const;
-  const std::string& AsString() const;  // "" when it is no string
-  const std::vector<Value>& items() const { return items_; }      // empty when it is no array
+  const std::string& AsString() const;                             // "" when it is no string
+  const std::vector<Value>& items() const { return items_; }       // empty when it is no array
   const std::vector<Member>& members() const { return members_; }  // empty when it is no object
 
   // Member by key; a shared null Value when there is none, so that look-ups chain: v["a"]["b"].AsString().
+  // Look-ups walk the members: put large objects into a map first.
   const Value& operator[](std::string_view key) const;
   bool Has(std::string_view key) const;
   // Sets or replaces a member (makes a null Value an object first).
