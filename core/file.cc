@@ -111,14 +111,17 @@ Result<std::string> ReadTextFile(const std::string& path, uint64_t limit_bytes) 
   return std::string(AsText(bytes));
 }
 
+Status SyncFolder(const std::string& folder) {
+  const UniqueFd fd = TILL_TRY(OpenFile(folder, O_RDONLY | O_DIRECTORY));
+  if (fsync(fd.get()) != 0) return SystemError("cannot make the folder durable");
+  return Ok();
+}
+
 namespace {
 
 Status SyncFolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-  const UniqueFd fd = TILL_TRY(OpenFile(folder, O_RDONLY | O_DIRECTORY));
-  if (fsync(fd.get()) != 0) return SystemError("cannot make the folder durable");
-  return Ok();
+  return SyncFolder(slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash));
 }
 
 Status WriteBeside(const std::string& beside, ByteView bytes, unsigned mode) {

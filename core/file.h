@@ -71,6 +71,9 @@ class FileSink : public Sink {
 Result<std::string> ReadTextFile(const std::string& path, uint64_t limit_bytes = 1 << 20);
 Result<Bytes> ReadBinaryFile(const std::string& path, uint64_t limit_bytes);
 
+// Makes what was created, renamed or removed in the folder durable.
+Status SyncFolder(const std::string& folder);
+
 // Writes beside, fsyncs, renames over, fsyncs the folder: a reader sees the old file or the new one, never a mixture.
 Status WriteFileAtomically(const std::string& path, ByteView bytes, unsigned mode = 0644);
 

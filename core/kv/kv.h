@@ -3,8 +3,11 @@
 //   durable when it answers; when the closure answers an Error nothing of it is kept.
 //   Closures may be run again (an engine that retries on conflict may stand behind this face one day), so they touch
 //   nothing but the transaction and their own locals. They must be short: a reader that stays open makes the file grow.
-//   Bounds: keys 1 to 500 bytes, values up to 1 MiB. Errors: kNotFound, kLimit (map full, key or value too long),
-//   kIo (errno or LMDB code), kCorrupt (foreign or damaged file).
+//   Update() within Update() would wait for itself: it is a bug and asserted. View() within either is fine.
+//   After fork() the child must not touch the store.
+//   Bounds: keys 1 to 500 bytes (any bytes), values up to 1 MiB. Errors: kInvalid (empty key), kLimit (map or disk
+//   full, key or value too long), kConflict (open already, here or in another process), kIo (errno or LMDB code),
+//   kCorrupt (foreign or damaged file).
 #pragma once
 
 #include <functional>
@@ -22,7 +25,7 @@ class ReadTxn {
   virtual ~ReadTxn() = default;
   // The value, valid until the transaction ends (or, in Update, until the next write); nullopt when there is none.
   virtual Result<std::optional<std::string_view>> Get(std::string_view key) = 0;
-  // Visits keys that start with `prefix` in byte order from `from` on (from "" = the first), until `visit` answers
+  // Visits keys that start with `prefix` in byte order from the key `from` on ("" = the first), until `visit` answers
   // false. `visit` must not write.
   virtual Status Scan(std::string_view prefix, std::string_view from,
                       const std::function<bool(std::string_view key, std::string_view value)>& visit) = 0;
@@ -48,7 +51,8 @@ class Store {
   virtual ~Store() = default;
   virtual Status View(const std::function<Status(ReadTxn&)>& read) = 0;
   virtual Status Update(const std::function<Status(WriteTxn&)>& write) = 0;
-  // Writes a consistent copy of the whole store into an existing, empty folder, while others go on.
+  // Writes a consistent copy of the whole store into an existing folder that holds none (else kConflict), while others
+  // go on; Open() on that folder reads it.
   virtual Status Backup(const std::string& folder) = 0;
 };
 
