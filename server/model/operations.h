@@ -1,7 +1,7 @@
 // What the server does to targets and actions: the same few operations for the DDI and the Management API, each over
 // one write transaction, each checking everything before its first write (see store/writer.h).
-//   Rules are hawkBit's (DDI v1: deploymentBase and cancelAction feedback). Times are Unix ms from the caller, so that tests own the clock.
-//   Error codes: kNotFound (404), kConflict (409), kRefused (405), kInvalid (400), kLimit (429).
+//   Rules are hawkBit's (DDI v1: deploymentBase and cancelAction feedback). Times are Unix ms from the caller, so that
+//   tests own the clock. Error codes: kNotFound (404), kConflict (409), kRefused (405), kInvalid (400), kLimit (429).
 #pragma once
 
 #include <optional>

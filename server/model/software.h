@@ -47,8 +47,9 @@ struct DistributionSet {
   std::vector<SoftwareModuleId> modules;
   std::vector<Metadata> metadata;
   bool required_migration_step = false;
-  bool locked = false;   // was assigned once
+  bool locked = false;   // its modules and metadata stay as they are
   bool deleted = false;  // soft
+  bool used = false;     // was assigned once: a delete is soft
   bool invalid = false;  // invalidated: never assigned again
   Audit audit;
 };
