@@ -13,10 +13,10 @@ cd "$(dirname "$0")/.."
 cache=${TILL_CACHE:-$PWD/.cache}
 unset SOURCE_DATE_EPOCH   # mksquashfs refuses it beside -mkfs-time
 
-packages="libc6 libgcc-s1 libatomic1 libcrypt1 zlib1g busybox openssl libssl3 openssh-client openssh-server openssh-sftp-server
-  libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libselinux1 libpcre2-8-0
-  libpam0g libaudit1 libcap-ng0 libwrap0 libnsl2 libtirpc3 libsystemd0 liblzma5 liblz4-1 libzstd1 libgcrypt20 libgpg-error0
-  libcap2 libsqlite3-0 tzdata"
+packages="libc6 libgcc-s1 libatomic1 libcrypt1 zlib1g busybox openssl libssl3 openssh-client openssh-server
+  openssh-sftp-server libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libselinux1
+  libpcre2-8-0 libpam0g libaudit1 libcap-ng0 libwrap0 libnsl2 libtirpc3 libsystemd0 liblzma5 liblz4-1 libzstd1 libgcrypt20
+  libgpg-error0 libcap2 libsqlite3-0 tzdata"
 plan=$(python3 tools/mipsel_apt.py versions $packages)
 key=$( { cat "$0"; echo "$plan"; mksquashfs -version | head -n 1; } | sha256sum | cut -c1-16)
 images=$cache/firmware-$key
@@ -36,7 +36,9 @@ case "\${1:-}" in
   --version) echo "pos-app \$version" ;;
   --selftest)
     got=\$(total 2 499 1 1250)
-    [ "\$got" = "\$((2675 - 2248 * $3 / 1000))" ] || { echo "pos-app \$version: receipt total \$got is wrong" >&2; exit 1; }
+    if [ "\$got" != "\$((2675 - 2248 * $3 / 1000))" ]; then
+      echo "pos-app \$version: receipt total \$got is wrong" >&2; exit 1
+    fi
     echo "pos-app \$version: selftest ok" ;;
   *) echo "pos-app \$version: waiting for the first customer"; exec sleep 2147483647 ;;
 esac
@@ -50,13 +52,14 @@ tree() {
   python3 tools/mipsel_apt.py download $specs | while read -r deb; do dpkg-deb -x "$deb" "$1"; done
   (cd "$1" && rm -rf usr/share/doc usr/share/man usr/share/lintian usr/share/bug usr/share/locale usr/share/runit \
      usr/share/initramfs-tools usr/share/apport usr/share/perl5 usr/lib/*/gconv usr/lib/*/audit \
-     usr/lib/*/perl* lib/systemd usr/lib/systemd etc/init.d etc/default var usr/share/zoneinfo/right usr/share/zoneinfo/posix
+     usr/lib/*/perl* lib/systemd usr/lib/systemd etc/init.d etc/default var \
+     usr/share/zoneinfo/right usr/share/zoneinfo/posix
    find usr/share/zoneinfo -mindepth 1 -maxdepth 1 ! -name Europe ! -name 'UTC' ! -name 'Etc' -exec rm -rf {} +
    mkdir -p dev proc sys tmp overlay etc/pos usr/bin
    for applet in ash cat cp ls mount sh umount wget; do ln -sf busybox "bin/$applet"; done)
   printf 'NAME=tillrace-demo\nVERSION=%s\nBOARD=acme,pos-100\n' "$3" >"$1/etc/tillrace-release"
-  printf '# one till per file\nserver = https://ota.acme.example\nprinter = /dev/usb/lp0\nreceipt_footer = release %s\n' \
-    "$3" >"$1/etc/pos/till.conf"
+  printf 'server = https://ota.acme.example\nprinter = /dev/usb/lp0\nreceipt_footer = release %s\n' "$3" \
+    >"$1/etc/pos/till.conf"
 }
 
 pack() {  # pack TREE FILE: fixed times and owner, files in name order
@@ -81,7 +84,7 @@ build() {
   pack "$work/1.1.0" "$images.new/rootfs-1.1.1-bad.squashfs"
   {
     echo "$plan" | awk 'NF > 2 {print "changed  " $1 "  " $2 " -> " $NF; n++} NF == 2 {same = same " " $1}
-      END {if (!n) print "note     the archive has one version of every package now: only pos-app and its configuration differ"
+      END {if (!n) print "note  every package has one published version now: only pos-app and its configuration differ"
            print "same    " same}'
     echo "changed  pos-app  1.0.0 -> 1.1.0 (ours: one program and its configuration /etc/pos/till.conf)"
     echo "bad      1.1.1 = 1.1.0 with a pos-app whose --selftest fails"
@@ -92,4 +95,7 @@ build() {
 [ -f "$images/firmware.txt" ] || build
 cp -f "$images"/* "$out/"
 cat "$out/firmware.txt"
-(cd "$out" && for f in rootfs-*.squashfs; do echo "$f  $(stat -c %s "$f") bytes  sha256 $(sha256sum "$f" | cut -c1-64)"; done)
+cd "$out"
+for f in rootfs-*.squashfs; do
+  echo "$f  $(stat -c %s "$f") bytes  sha256 $(sha256sum "$f" | cut -c1-64)"
+done

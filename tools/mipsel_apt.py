@@ -24,7 +24,8 @@ def debian_sources():
     deb822, lines = [], []
     for path in sorted(glob.glob("/etc/apt/sources.list.d/*.sources")):
         for stanza in re.split(r"\n\s*\n", open(path).read()):
-            fields = [l for l in stanza.splitlines() if l.strip() and not l.startswith(("#", "Architectures:", "Types:"))]
+            fields = [l for l in stanza.splitlines()
+                      if l.strip() and not l.startswith(("#", "Architectures:", "Types:"))]
             suites = next((l.split(":", 1)[1].split() for l in fields if l.startswith("Suites:")), [])
             if suites and all(SUITE.match(s) for s in suites) and not any("Enabled: no" in l for l in fields):
                 deb822.append("\n".join(["Types: deb"] + fields))
@@ -32,8 +33,8 @@ def debian_sources():
         for line in open(path).read().splitlines() if os.path.exists(path) else []:
             match = re.match(r"^deb\s+(\[[^]]*\]\s+)?(\S+)\s+(\S+)\s+(.*)$", line)
             if match and SUITE.match(match[3]):
-                options = re.sub(r"\barch=\S+\s*", "", (match[1] or "").strip("[] \t"))
-                lines.append(f"deb {'[' + options.strip() + '] ' if options.strip() else ''}{match[2]} {match[3]} {match[4]}")
+                options = re.sub(r"\barch=\S+\s*", "", (match[1] or "").strip("[] \t")).strip()
+                lines.append(" ".join(["deb"] + ([f"[{options}]"] if options else []) + list(match.groups()[1:])))
     if not deb822 and not lines:
         sys.exit("mipsel_apt: this machine's apt has no Debian 12 (bookworm) source to take mipsel packages from")
     return "\n\n".join(deb822) + "\n", "\n".join(lines) + "\n"
@@ -69,7 +70,8 @@ def apt(tool, *args, **kwargs):
 def update():
     prepare()
     lists = glob.glob(os.path.join(STATE, "lists", "*_Packages*"))
-    if lists and time.time() - (os.path.getmtime(CONF + ".updated") if os.path.exists(CONF + ".updated") else 0) < 86400:
+    stamp = CONF + ".updated"
+    if lists and os.path.exists(stamp) and time.time() - os.path.getmtime(stamp) < 86400:
         return
     try:
         apt("apt-get", "update", stdout=sys.stderr)
@@ -78,7 +80,7 @@ def update():
             raise
         print("mipsel_apt: no fresh package lists, using the ones of an earlier run", file=sys.stderr)
         return
-    open(CONF + ".updated", "w").close()
+    open(stamp, "w").close()
 
 
 def archive(name, version):
