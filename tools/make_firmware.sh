@@ -15,8 +15,8 @@ unset SOURCE_DATE_EPOCH   # mksquashfs refuses it beside -mkfs-time
 
 packages="libc6 libgcc-s1 libatomic1 libcrypt1 zlib1g busybox openssl libssl3 openssh-client openssh-server
   openssh-sftp-server libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libselinux1
-  libpcre2-8-0 libpam0g libaudit1 libcap-ng0 libwrap0 libnsl2 libtirpc3 libsystemd0 liblzma5 liblz4-1 libzstd1 libgcrypt20
-  libgpg-error0 libcap2 libsqlite3-0 tzdata"
+  libpcre2-8-0 libpam0g libaudit1 libcap-ng0 libwrap0 libnsl2 libtirpc3 libsystemd0 liblzma5 liblz4-1 libzstd1
+  libgcrypt20 libgpg-error0 libcap2 libsqlite3-0 tzdata"
 plan=$(python3 tools/mipsel_apt.py versions $packages)
 key=$( { cat "$0"; echo "$plan"; mksquashfs -version | head -n 1; } | sha256sum | cut -c1-16)
 images=$cache/firmware-$key
@@ -84,7 +84,7 @@ build() {
   pack "$work/1.1.0" "$images.new/rootfs-1.1.1-bad.squashfs"
   {
     echo "$plan" | awk 'NF > 2 {print "changed  " $1 "  " $2 " -> " $NF; n++} NF == 2 {same = same " " $1}
-      END {if (!n) print "note  every package has one published version now: only pos-app and its configuration differ"
+      END {if (!n) print "note  each package has one version now: only pos-app and its configuration differ"
            print "same    " same}'
     echo "changed  pos-app  1.0.0 -> 1.1.0 (ours: one program and its configuration /etc/pos/till.conf)"
     echo "bad      1.1.1 = 1.1.0 with a pos-app whose --selftest fails"

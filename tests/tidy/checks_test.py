@@ -15,23 +15,23 @@ def arrow(path, header):
 
 class Layers(unittest.TestCase):
     def test_arrows_that_point_up_are_found(self):
-        for path, header in [("core/io.cc", "delta/format/payload.h"), ("delta/apply/applier.cc", "delta/diff/differ.h"),
-                             ("device/agent.cc", "delta/diff/differ.h"), ("device/agent.cc", "server/model/target.h"),
-                             ("device/agent.cc", "core/http/server.h"), ("device/agent.cc", "core/kv/kv.h"),
-                             ("device/agent.cc", "bootloader/other.h"), ("cdn-edge/fill.cc", "delta/format/payload.h"),
-                             ("server/choose/chooser.cc", "delta/diff/differ.h"), ("packer/main.cc", "tests/support/x.h"),
-                             ("server/cli/main.cc", "device/agent/step.h"), ("core/json/parse.cc", "core/http/client.h"),
+        for path, header in [("core/io.cc", "delta/format/payload.h"), ("delta/apply/a.cc", "delta/diff/differ.h"),
+                             ("device/a.cc", "delta/diff/differ.h"), ("device/a.cc", "server/model/target.h"),
+                             ("device/a.cc", "core/http/server.h"), ("device/a.cc", "core/kv/kv.h"),
+                             ("device/a.cc", "bootloader/other.h"), ("cdn-edge/fill.cc", "delta/format/payload.h"),
+                             ("server/choose/a.cc", "delta/diff/differ.h"), ("packer/main.cc", "tests/support/x.h"),
+                             ("server/cli/main.cc", "device/agent/step.h"), ("core/json/a.cc", "core/http/client.h"),
                              ("bootloader/boot_state.c", "core/bytes.h"), ("packer/main.cc", "neighbour.h")]:
             self.assertTrue(arrow(path, header), f"{path} includes {header}")
 
     def test_arrows_that_point_down_are_left_alone(self):
-        for path, header in [("device/agent.cc", "delta/apply/applier.h"), ("device/a.cc", "bootloader/boot_state.h"),
-                             ("server/cli/fleet/x.cc", "device/agent/step.h"), ("core/tuf/client.cc", "core/json/json.h"),
-                             ("tests/server/x_test.cc", "tests/support/x.h"), ("core/chunklist.h", "core/crypto/hash.h")]:
+        for path, header in [("device/a.cc", "delta/apply/applier.h"), ("device/a.cc", "bootloader/boot_state.h"),
+                             ("server/cli/fleet/x.cc", "device/agent/step.h"), ("core/tuf/a.cc", "core/json/json.h"),
+                             ("tests/server/x_test.cc", "tests/support/x.h"), ("core/chunklist.h", "core/crypto/a.h")]:
             self.assertEqual(arrow(path, header), [])
 
     def test_a_third_party_header_stands_in_its_folder_only(self):
-        for path, header, bad in [("device/a.cc", "openssl/evp.h", True), ("core/crypto/hash.cc", "openssl/evp.h", False),
+        for path, header, bad in [("device/a.cc", "openssl/evp.h", True), ("core/crypto/a.cc", "openssl/a.h", False),
                                   ("server/a.cc", "boost/asio.hpp", True), ("server/a.cc", "sys/socket.h", False)]:
             problems = []
             check_layers.check_third_party(path, 1, header, problems, {})

@@ -13,8 +13,8 @@ PRODUCT = ("core/", "delta/", "packer/", "device/", "bootloader/", "cdn-edge/", 
 BANNED = [  # rule, pattern in code without comments and literals, why
     ("unbounded", r"\b(strcpy|strcat|sprintf|vsprintf|gets|strtok)\s*\(", "no bound: use snprintf or std::string"),
     ("atoi", r"\b(atoi|atol|atoll|atof)\s*\(", "hides errors: core/text.h"),
-    ("system", r"(?<![\w.>:])(?:std::)?(system|popen)\s*\(", "a shell in between: posix_spawn or execv"),
-    ("rand", r"\b(s?rand|random)\s*\(\s*\)|\bsrand\s*\(", "core/crypto for secrets, a seeded generator in tests"),
+    ("system", r"(?<![\w.>:])(?:std::)?system\s*\(", "a shell in between: posix_spawn or execv"),
+    ("rand", r"(?<![\w.>])s?rand\s*\(", "core/crypto for secrets, a seeded generator in tests"),
     ("regex", r"std::regex|<regex>", "unbounded stack and time"),
     ("detach", r"\.detach\s*\(\s*\)", "a thread nobody ends"),
 ]
@@ -38,7 +38,8 @@ def excused(lines, index, rule):
 def check_lines(path, text, problems):
     lines = text.splitlines()
     for index, line in enumerate(lines):
-        if len(line) > 120 and not excused(lines, index, "length"):
+        # A faults.h is a table, one fault a line, for tools/make_error_pages.py.
+        if len(line) > 120 and not path.endswith("/faults.h") and not excused(lines, index, "length"):
             problems.append(f"{path}:{index + 1}: {len(line)} columns (120)")
         if TODO.search(line) and not path.endswith("tidy.py"):
             problems.append(f"{path}:{index + 1}: a TODO names its issue: TODO(issue 12)")
