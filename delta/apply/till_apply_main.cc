@@ -1,0 +1,2 @@
+// written next
+int main() { return 75; }
