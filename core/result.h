@@ -31,8 +31,8 @@ const char* ErrorCodeName(ErrorCode code);
 
 struct Error {
   ErrorCode code;
-  const char* what;      // static text, lower case, no full stop
-  uint64_t detail = 0;   // errno, HTTP status or byte offset: the code says which
+  const char* what;     // static text, lower case, no full stop
+  uint64_t detail = 0;  // errno, HTTP status or byte offset: the code says which
 };
 
 // A value or an Error. Implicit from both, so that `return Error{...}` and `return value` read as they should.
@@ -106,11 +106,13 @@ inline void TakeValue(Status&&) {}
 //   TILL_TRY(sink.Write(bytes));
 // May stand inside another TILL_TRY: each use names its own variable.
 #define TILL_TRY(expression) TILL_TRY_NAMED(expression, TILL_JOIN(till_try_, __COUNTER__))
-#define TILL_TRY_NAMED(expression, name)                \
-  ({                                                    \
-    auto name = (expression);                           \
-    if (!name.ok()) return name.error();                \
-    ::till::internal::TakeValue(std::move(name));       \
+// NOLINTBEGIN(bugprone-macro-parentheses): `name` is a name, not an expression.
+#define TILL_TRY_NAMED(expression, name)          \
+  ({                                              \
+    auto name = (expression);                     \
+    if (!name.ok()) return name.error();          \
+    ::till::internal::TakeValue(std::move(name)); \
   })
+// NOLINTEND(bugprone-macro-parentheses)
 #define TILL_JOIN(a, b) TILL_JOIN_EXPANDED(a, b)
 #define TILL_JOIN_EXPANDED(a, b) a##b
