@@ -42,6 +42,13 @@ endfunction()
 # `programs`: what people run, without the tests (./dev demo, ./dev size).
 add_custom_target(programs)
 
+# Where tests find the programs. In a cross build these are scripts that start the emulator, so that a test starts a
+# program the same way everywhere.
+set(TILL_RUN_DIR ${PROJECT_BINARY_DIR}/bin)
+if(CMAKE_CROSSCOMPILING)
+  set(TILL_RUN_DIR ${PROJECT_BINARY_DIR}/run)
+endif()
+
 # till_program(name [TERMINAL] SOURCES ... DEPENDS ...)
 function(till_program name)
   cmake_parse_arguments(ARG "TERMINAL" "" "SOURCES;DEPENDS" ${ARGN})
@@ -54,6 +61,12 @@ function(till_program name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
   add_dependencies(programs ${name})
+  if(CMAKE_CROSSCOMPILING)
+    list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " emulator)
+    file(GENERATE OUTPUT ${TILL_RUN_DIR}/${name}
+      CONTENT "#!/bin/sh\nexec ${emulator} $<TARGET_FILE:${name}> \"$@\"\n"
+      FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+  endif()
 endfunction()
 
 # till_test(name SOURCES ... DEPENDS ... [TIMEOUT seconds] [LABELS ...]): one gtest program = one ctest entry.
@@ -63,7 +76,7 @@ function(till_test name)
   target_link_libraries(${name} PRIVATE till_flags ${ARG_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   target_compile_definitions(${name} PRIVATE
-    TILL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" TILL_BIN_DIR="${PROJECT_BINARY_DIR}/bin")
+    TILL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" TILL_BIN_DIR="${TILL_RUN_DIR}")
   add_test(NAME ${name} COMMAND ${name})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
@@ -77,6 +90,11 @@ add_custom_target(fuzzers)
 # tests/fuzz/corpus/<name>/ as a test (it fails on an empty folder).
 function(till_fuzz name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  foreach(library ${ARG_DEPENDS})
+    if(TILL_TERMINAL_ONLY AND NOT TARGET ${library})
+      return()   # what it fuzzes never reaches the terminal
+    endif()
+  endforeach()
   set(corpus ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
   if(TILL_FUZZ)
     add_executable(${name} ${ARG_SOURCES})
