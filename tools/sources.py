@@ -6,7 +6,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TERMINAL = ("core/", "delta/format/", "delta/apply/", "delta/zstd/", "device/", "bootloader/")
 HOST_ONLY = ("core/http/server", "core/http/request", "core/http/range", "core/http/response",
              "core/http/connection", "core/http/loop", "core/http/tls", "core/http/worker_pool",
-             "core/kv/", "core/tuf/repository", "delta/zstd/compress")
+             "core/kv/", "core/tuf/repository", "delta/zstd/encode")
 
 
 def files(*endings):
