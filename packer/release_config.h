@@ -1,0 +1,64 @@
+// tillrace.toml: what a product's releases are made of. Unknown keys are refused (a typo must not be silently ignored).
+//
+//   [product]       name, board (list of exact hardware ids)
+//   [image.<name>]  file, slot (slot class; default: the name), hardware ids come from the product
+//   [delta]         from = "all" | "last=N" | "versions=1.0.0,1.1.0", profile, keep_if = "delta < 0.7 * full"
+//   [sign]          keys = folder of the keys, or env TILL_KEYS
+//   [release]       out = folder of releases (default "out"), rollback_index (default 0)
+//   [server]        url, channel (defaults of `tillpack publish`)
+// Relative paths start at the file's own folder. Text up to 64 KiB, 8 images, 16 boards.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+
+namespace till::packer {
+
+// What a terminal can afford: the ceilings a delta must keep.
+struct Profile {
+  const char* name;
+  uint64_t arena_bytes;
+};
+// kNotFound for an unknown name; ProfileNames() lists the known ones for the message.
+Result<Profile> FindProfile(std::string_view name);
+std::string ProfileNames();
+
+struct ImageConfig {
+  std::string component;  // "rootfs"
+  std::string file;
+  std::string slot_class;
+};
+
+struct BaseChoice {
+  enum class Kind { kAll, kLast, kVersions } kind = Kind::kAll;
+  unsigned last = 0;
+  std::vector<std::string> versions;
+};
+
+struct ReleaseConfig {
+  std::string product;
+  std::vector<std::string> boards;
+  std::vector<ImageConfig> images;
+  BaseChoice bases;
+  Profile profile{};
+  unsigned keep_permille = 700;  // a delta is kept when its bytes are below this share of the full payload's
+  std::string keys_folder;
+  std::string out_folder;
+  uint64_t rollback_index = 0;
+  std::string server_url;
+};
+
+struct ConfigFault {
+  std::string where;  // "tillrace.toml:12" or "[delta] from"
+  std::string what;
+};
+
+// `path` of the file; on a fault answers kInvalid and fills `fault` for the person.
+Result<ReleaseConfig> LoadReleaseConfig(const std::string& path, ConfigFault& fault);
+
+// Versions and names become parts of paths and of URLs: letters, digits, '.', '-', '_', '+'; 1 to 64, no leading '.'.
+bool IsSafeName(std::string_view name);
+
+}  // namespace till::packer
