@@ -126,33 +126,28 @@ Result<int64_t> Publisher::EnsureModule(const ReleaseRecord& release, const Comp
   const std::string name = release.product + "-" + component.component;
   const std::string target = ToHex(component.image_sha256);
   json::Value module = TILL_TRY(FindOne("softwaremodules", name, release.version));
-  if (module.is_null()) {
+  const bool is_new = module.is_null();
+  if (is_new) {
     json::Value wanted = json::Value::Object();
-    wanted.Set("name", name)
-        .Set("version", release.version)
-        .Set("type", component.component == "app" ? "application" : "os");
-    json::Value list = json::Value::Array();
-    list.Append(wanted);
-    const json::Value made = TILL_TRY(SendJson("POST", "/rest/v1/softwaremodules", list));
+    wanted.Set("name", name).Set("version", release.version);
+    wanted.Set("type", component.component == "app" ? "application" : "os");
+    const json::Value made = TILL_TRY(SendJson("POST", "/rest/v1/softwaremodules", json::Value::Array({wanted})));
     if (made.items().empty()) return Error{ErrorCode::kCorrupt, "the hub's answer names no software module"};
     module = made.items()[0];
+  }
+  const std::string metadata = "/rest/v1/softwaremodules/" + std::to_string(module["id"].AsInteger()) + "/metadata";
+  const Result<json::Value> known = SendJson("GET", metadata + "/till.target", {});
+  if (!known.ok() && known.error().code == ErrorCode::kNotFound) {
     json::Value entry = json::Value::Object();
     entry.Set("key", "till.target").Set("value", target).Set("targetVisible", true);
-    json::Value metadata = json::Value::Array();
-    metadata.Append(entry);
-    const std::string path = "/rest/v1/softwaremodules/" + std::to_string(module["id"].AsInteger()) + "/metadata";
-    TILL_TRY(SendJson("POST", path, metadata));
-    on_step_({"software module " + name + " " + release.version, 0, true});
-    return module["id"].AsInteger();
-  }
-  const std::string path =
-      "/rest/v1/softwaremodules/" + std::to_string(module["id"].AsInteger()) + "/metadata/till.target";
-  const json::Value known = TILL_TRY(SendJson("GET", path, {}));
-  if (known["value"].AsString() != target) {
-    error_context_ = name + " " + release.version + " stands for image " + known["value"].AsString();
+    TILL_TRY(SendJson("POST", metadata, json::Value::Array({entry})));
+  } else if (!known.ok()) {
+    return known.error();
+  } else if ((*known)["value"].AsString() != target) {
+    error_context_ = name + " " + release.version + " stands for image " + (*known)["value"].AsString();
     return Error{ErrorCode::kConflict, "this version was published with another image"};
   }
-  on_step_({"software module " + name + " " + release.version, 0, false});
+  on_step_({"software module " + name + " " + release.version, 0, is_new});
   return module["id"].AsInteger();
 }
 
@@ -167,9 +162,7 @@ Status Publisher::EnsureDistributionSet(const ReleaseRecord& release, const std:
     }
     json::Value set = json::Value::Object();
     set.Set("name", release.product).Set("version", release.version).Set("type", "os").Set("modules", members);
-    json::Value list = json::Value::Array();
-    list.Append(set);
-    TILL_TRY(SendJson("POST", "/rest/v1/distributionsets", list));
+    TILL_TRY(SendJson("POST", "/rest/v1/distributionsets", json::Value::Array({set})));
   }
   on_step_({"distribution set " + release.product + " " + release.version, 0, known.is_null()});
   return Ok();
