@@ -79,14 +79,12 @@ Result<ReleaseRecord> ReleaseBuilder::Build(const ReleaseRequest& request) {
   TILL_TRY(RunJobs(jobs, std::max(1U, request.jobs), beside));
   ChooseKept(release, jobs, beside);
   TILL_TRY(WriteReleaseRecord(beside, release));
+  // Signed before it is put in its place: a crash between the two leaves a folder that the next run replaces.
+  TILL_TRY(Sign(release, request.now_unix_s));
   error_context_ = folder;
   std::error_code failed;
   std::filesystem::rename(beside, folder, failed);
   if (failed) return SystemError("cannot put the release in its place", failed.value());
-  if (const Status done = Sign(release, request.now_unix_s); !done.ok()) {
-    std::filesystem::remove_all(folder, failed);  // a release that is not signed is none
-    return done.error();
-  }
   return release;
 }
 

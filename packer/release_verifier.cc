@@ -1,0 +1,122 @@
+#include "packer/release_verifier.h"
+
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "core/file.h"
+#include "delta/apply/payload_file.h"
+
+namespace till::packer {
+namespace {
+
+// A folder for the metadata that is trusted during one check.
+class ScratchFolder {
+ public:
+  static Result<ScratchFolder> Make() {
+    std::string path = std::filesystem::temp_directory_path().string() + "/tillpack-verify-XXXXXX";
+    if (mkdtemp(path.data()) == nullptr) return SystemError("cannot make a temporary folder");
+    return ScratchFolder(path);
+  }
+  ScratchFolder(ScratchFolder&& other) noexcept : path_(std::exchange(other.path_, "")) {}
+  ~ScratchFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+Result<std::unique_ptr<tuf::Client>> TrustedMetadata(const VerifyOptions& options, const std::string& scratch) {
+  const std::string tuf_folder = options.out_folder + "/tuf";
+  const std::string root_path = options.trusted_root.empty() ? tuf_folder + "/1.root.json" : options.trusted_root;
+  const std::string root = TILL_TRY(ReadTextFile(root_path));
+  tuf::Client::Options client_options;
+  client_options.folder = scratch;
+  client_options.now_unix_s = [now = options.now_unix_s] { return now; };
+  std::unique_ptr<tuf::Client> client = TILL_TRY(tuf::Client::Open(std::move(client_options), root));
+  TILL_TRY(client->Refresh(
+      [&](const std::string& name, uint64_t max_bytes) { return ReadTextFile(tuf_folder + "/" + name, max_bytes); }));
+  return client;
+}
+
+Status CheckEntry(const tuf::Client& trusted, const tuf::TargetEntry& wanted, Source& file) {
+  const tuf::TargetEntry* entry = trusted.FindByPath(wanted.path);
+  if (entry == nullptr || entry->role != wanted.role) return Error{ErrorCode::kRefused, "no signed entry names it"};
+  if (!(entry->custom == wanted.custom))
+    return Error{ErrorCode::kRefused, "its signed entry says something else than release.json"};
+  const crypto::Sha256Digest digest = TILL_TRY(crypto::Sha256OfSource(file));
+  if (entry->length != file.size() || entry->sha256 != digest)
+    return Error{ErrorCode::kRefused, "its bytes are not the signed ones"};
+  return Ok();
+}
+
+// Hashes what the applier writes; the applier compares with the payload's promise, this with the signed image.
+class DigestSink : public Sink {
+ public:
+  Status Write(ByteView bytes) override {
+    hash_.Update(bytes);
+    return Ok();
+  }
+  Status Finish() override { return Ok(); }
+  crypto::Sha256Digest digest() { return hash_.Finish(); }
+
+ private:
+  crypto::Sha256 hash_;
+};
+
+Status Apply(const std::string& payload_path, const std::string& base_path, const PayloadRecord& payload,
+             const crypto::Sha256Digest& image) {
+  FileSource source = TILL_TRY(FileSource::Open(payload_path));
+  DigestSink target;
+  delta::ApplyFileOptions options;
+  options.payload = &source;
+  options.target = &target;
+  options.max_arena_bytes = payload.arena_bytes;
+  if (payload.is_delta) {
+    FileSource base = TILL_TRY(FileSource::Open(base_path));
+    options.base = &base;
+    TILL_TRY(delta::ApplyPayloadFile(options));
+  } else {
+    TILL_TRY(delta::ApplyPayloadFile(options));
+  }
+  if (target.digest() != image) return Error{ErrorCode::kRefused, "it makes another image than the signed one"};
+  return Ok();
+}
+
+}  // namespace
+
+Status VerifyRelease(const VerifyOptions& options, const ReleaseRecord& release,
+                     const std::function<void(const VerifiedPayload&)>& on_payload, std::string& error_context) {
+  error_context = options.out_folder + "/tuf";
+  const ScratchFolder scratch = TILL_TRY(ScratchFolder::Make());
+  const std::unique_ptr<tuf::Client> trusted = TILL_TRY(TrustedMetadata(options, scratch.path()));
+  const std::string folder = options.out_folder + "/" + release.version + "/";
+  const std::vector<tuf::TargetEntry> wanted = TargetEntries(release);
+  size_t next = 0;
+  for (const ComponentRecord& component : release.components) {
+    error_context = folder + component.image_file;
+    FileSource image = TILL_TRY(FileSource::Open(error_context));
+    TILL_TRY(CheckEntry(*trusted, wanted[next++], image));
+    for (const PayloadRecord& payload : component.payloads) {
+      error_context = folder + payload.file;
+      FileSource file = TILL_TRY(FileSource::Open(error_context));
+      TILL_TRY(CheckEntry(*trusted, wanted[next++], file));
+      VerifiedPayload verified{payload.file, false, "", payload.arena_bytes};
+      const std::string base_path = options.out_folder + "/" + payload.base_version + "/" + component.image_file;
+      if (options.apply_all && payload.is_delta && !FileExists(base_path)) {
+        verified.skipped_because = "the base image " + base_path + " is not here";
+      } else if (options.apply_all) {
+        TILL_TRY(Apply(error_context, base_path, payload, component.image_sha256));
+        verified.applied = true;
+      }
+      on_payload(verified);
+    }
+  }
+  return Ok();
+}
+
+}  // namespace till::packer
