@@ -1,0 +1,44 @@
+// tillpack's commands, one per file. Each Add…Command() hangs its command under the program; when it is chosen it sets
+// `run`, which main() then calls for the exit code (docs/packing.md lists them).
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "core/fault.h"
+
+namespace CLI {
+class App;
+}
+
+namespace till::packer {
+
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitFailed = 1,
+  kExitUsage = 2,
+  kExitVerification = 3,
+  kExitCeiling = 4,
+  kExitNoDelta = 5,
+  kExitConflict = 6,
+  kExitSigning = 7,
+  kExitTryAgain = 75,
+};
+
+struct GlobalOptions {
+  bool json = false;  // events and results as one JSON object per line on stdout, faults too (stderr)
+};
+
+using Run = std::function<int()>;
+
+void AddKeysCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddReleaseCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddVerifyCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddPublishCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddRenewCommand(CLI::App& program, GlobalOptions& options, Run& run);
+
+// Prints a fault on stderr, as text or JSON; answers `exit_code`, or 75 when the cause may pass by itself.
+int Fail(const GlobalOptions& options, int exit_code, const Fault& fault, std::string_view context,
+         const Error* error = nullptr);
+
+}  // namespace till::packer

@@ -1,0 +1,27 @@
+// The faults of tillpack. One per line: tools/make_error_pages.py reads this table.
+#pragma once
+
+#include "core/fault.h"
+
+namespace till::packer {
+
+inline constexpr Fault kBadConfig{"T1001", "the release configuration cannot be used",
+                                  "mend the line named above; docs/packing.md shows a whole file"};
+inline constexpr Fault kBadArgument{"T1002", "an argument cannot be used",
+                                    "tillpack COMMAND --help shows what it takes"};
+inline constexpr Fault kKeysUnusable{"T1003", "the signing keys cannot be used",
+                                     "tillpack keys init makes them; a key file must have mode 0600"};
+inline constexpr Fault kReleaseFailed{"T1004", "the release was not made; nothing was changed",
+                                      "mend the cause and run the same command again"};
+inline constexpr Fault kReleaseExists{"T1005", "this version exists already",
+                                      "a version is made once: choose a new one"};
+inline constexpr Fault kVerifyFailed{"T1006", "the release does not verify",
+                                     "do not publish it: make it again from clean inputs and look for who changed it"};
+inline constexpr Fault kPublishFailed{"T1007", "the release was not published",
+                                      "the hub's answer stands above; the same command goes on where it stopped"};
+inline constexpr Fault kPublishConflict{"T1008", "the hub holds something else under this version",
+                                        "a version is published once: choose a new one"};
+inline constexpr Fault kNoRelease{"T1009", "there is no release here",
+                                  "give the folder that tillpack release made, as in out/1.5.0"};
+
+}  // namespace till::packer

@@ -1,0 +1,71 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "packer/commands.h"
+#include "packer/faults.h"
+#include "packer/publisher.h"
+
+namespace till::packer {
+namespace {
+
+struct Arguments {
+  std::string folder;
+  HubAccess hub;
+  std::string token_file;
+};
+
+void Tell(const GlobalOptions& options, const PublishStep& step) {
+  if (options.json) {
+    json::Value event = json::Value::Object();
+    event.Set("event", "publish.step").Set("what", step.what).Set("bytes", step.bytes).Set("sent", step.sent);
+    std::printf("%s\n", json::Write(event).c_str());
+    return;
+  }
+  const std::string size = step.bytes == 0 ? "" : FormatSize(step.bytes);
+  std::printf(" %-7s %-44s %s\n", step.sent ? "sent" : "present", Printable(step.what).c_str(), size.c_str());
+}
+
+Result<std::string> ReadToken(const std::string& file) {
+  const char* from_environment = std::getenv("TILL_TOKEN");
+  if (file.empty() && from_environment != nullptr) return std::string(from_environment);
+  if (file.empty()) return Error{ErrorCode::kInvalid, "no token: give --token-file, or TILL_TOKEN"};
+  const std::string text = TILL_TRY(ReadTextFile(file, 4096));
+  return std::string(Trim(text));
+}
+
+int Publish(const GlobalOptions& options, Arguments arguments) {
+  const Result<ReleaseRecord> release = ReadReleaseRecord(arguments.folder);
+  if (!release.ok()) return Fail(options, kExitFailed, kNoRelease, arguments.folder, &release.error());
+  const Result<std::string> token = ReadToken(arguments.token_file);
+  if (!token.ok()) return Fail(options, kExitUsage, kBadArgument, arguments.token_file, &token.error());
+  arguments.hub.token = *token;
+  std::filesystem::path folder = std::filesystem::absolute(arguments.folder).lexically_normal();
+  if (folder.filename().empty()) folder = folder.parent_path();
+  Publisher publisher(arguments.hub, [&](const PublishStep& step) { Tell(options, step); });
+  const Status published = publisher.Publish(folder.parent_path().string(), *release);
+  if (published.ok()) return kExitOk;
+  const bool conflict = published.error().code == ErrorCode::kConflict;
+  return Fail(options, conflict ? kExitConflict : kExitFailed, conflict ? kPublishConflict : kPublishFailed,
+              publisher.error_context(), &published.error());
+}
+
+}  // namespace
+
+void AddPublishCommand(CLI::App& program, GlobalOptions& options, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* publish = program.add_subcommand("publish", "Send a release to a hub; goes on where a broken one stopped");
+  publish->add_option("folder", arguments->folder, "Release folder, as in out/1.5.0")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  publish->add_option("--server", arguments->hub.url, "The hub's URL")->required();
+  publish->add_option("--token-file", arguments->token_file, "File with an operator's token (or TILL_TOKEN)");
+  publish->add_option("--ca", arguments->hub.ca_file, "CA certificate (PEM) of the hub");
+  publish->callback(
+      [&options, &run, arguments] { run = [&options, arguments] { return Publish(options, *arguments); }; });
+}
+
+}  // namespace till::packer
