@@ -1,1 +1,235 @@
-// written next
+#include "core/http/loop.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+#include "core/clock.h"
+#include "core/http/connection.h"
+
+namespace till::http {
+namespace {
+
+constexpr int kEventsPerRound = 256;
+constexpr int kAcceptsPerRound = 64;
+
+// "127.0.0.1:40312", "[::1]:40312".
+std::string PeerName(const sockaddr_storage& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (address.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+    return std::string(text.data()) + ":" + std::to_string(ntohs(v4.sin_port));
+  }
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+  inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+  return "[" + std::string(text.data()) + "]:" + std::to_string(ntohs(v6.sin6_port));
+}
+
+// What counts as one address: an IPv4 address, or an IPv6 network of 64 bits, which is what one customer gets.
+std::string AdmissionKey(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    return std::string(reinterpret_cast<const char*>(&v4.sin_addr), 4);
+  }
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+  const char* bytes = reinterpret_cast<const char*>(&v6.sin6_addr);
+  return IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) ? std::string(bytes + 12, 4) : std::string(bytes, 8);
+}
+
+int StatusOf(Entry entry) {
+  switch (entry) {
+    case Entry::kBusy:
+      return 503;
+    case Entry::kTooMany:
+      return 429;
+    case Entry::kServe:
+    case Entry::kDrop:
+      break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Loop::Loop(ServerShared& shared, UniqueFd listener, UniqueFd epoll, UniqueFd event)
+    : shared_(shared),
+      listener_(std::move(listener)),
+      epoll_(std::move(epoll)),
+      spare_(open("/dev/null", O_RDONLY | O_CLOEXEC)),
+      mailbox_(std::make_shared<Mailbox>(std::move(event))),
+      now_ms_(SystemClock().MonotonicMs()),
+      wheel_(now_ms_) {}
+
+Loop::~Loop() = default;
+
+Result<std::unique_ptr<Loop>> Loop::Make(ServerShared& shared, UniqueFd listener) {
+  UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
+  UniqueFd event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll.valid() || !event.valid()) return SystemError("cannot make an event loop");
+  std::unique_ptr<Loop> loop(new Loop(shared, std::move(listener), std::move(epoll), std::move(event)));
+  if (!loop->Watch(loop->listener_.get(), EPOLLIN, loop.get()) ||
+      !loop->Watch(loop->mailbox_->event_fd(), EPOLLIN, loop->mailbox_.get())) {
+    return SystemError("cannot watch a socket");
+  }
+  return loop;
+}
+
+bool Loop::Watch(int fd, uint32_t events, void* tag) const {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = tag;
+  return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void Loop::RequestStop(int64_t deadline_ms) {
+  stop_deadline_ms_.store(deadline_ms);
+  stop_requested_.store(true);
+  mailbox_->Ring();
+}
+
+std::string_view Loop::date() {
+  const int64_t seconds = SystemClock().UnixMs() / 1000;
+  if (seconds == date_s_) return date_;
+  date_s_ = seconds;
+  static constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  tm parts{};
+  const time_t when = static_cast<time_t>(seconds);
+  gmtime_r(&when, &parts);
+  std::array<char, 64> text{};
+  const int length = std::snprintf(text.data(), text.size(), "%s, %02d %s %04d %02d:%02d:%02d GMT",
+                                   kDays[parts.tm_wday], parts.tm_mday, kMonths[parts.tm_mon], parts.tm_year + 1900,
+                                   parts.tm_hour, parts.tm_min, parts.tm_sec);
+  date_.assign(text.data(), static_cast<size_t>(length));
+  return date_;
+}
+
+void Loop::Accept() {
+  for (int i = 0; i < kAcceptsPerRound && listener_.valid(); ++i) {
+    sockaddr_storage address{};
+    socklen_t length = sizeof(address);
+    UniqueFd fd(accept4(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd.valid()) {
+      TakeIn(std::move(fd), address);
+      continue;
+    }
+    if (errno == EMFILE || errno == ENFILE) ShedOne();
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    return;
+  }
+}
+
+// Without a free descriptor the waiting connection would stay in the queue and wake us without end.
+void Loop::ShedOne() {
+  spare_.Reset();
+  const UniqueFd victim(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  shared_.refused.fetch_add(1, std::memory_order_relaxed);
+  spare_ = UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  errno = EAGAIN;
+}
+
+void Loop::TakeIn(UniqueFd fd, const sockaddr_storage& address) {
+  std::string key = AdmissionKey(address);
+  const Entry entry = shared_.admission->Enter(key);
+  if (entry == Entry::kDrop) {
+    shared_.refused.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  shared_.connections.fetch_add(1, std::memory_order_relaxed);
+  const int raw_fd = fd.get();
+  auto connection = std::make_unique<Connection>(*this, Channel(std::move(fd), shared_.tls.get()), PeerName(address),
+                                                 std::move(key), StatusOf(entry));
+  if (!Watch(raw_fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, connection.get())) return;
+  connection->index = connections_.size();
+  connections_.push_back(std::move(connection));
+  connections_.back()->Start();
+}
+
+void Loop::Bury(Connection& connection) {
+  wheel_.Remove(connection);
+  if (connection.waits_again) std::erase(again_, &connection);
+  const size_t index = connection.index;
+  graveyard_.push_back(std::move(connections_[index]));
+  if (index + 1 < connections_.size()) {
+    connections_[index] = std::move(connections_.back());
+    connections_[index]->index = index;
+  }
+  connections_.pop_back();
+}
+
+void Loop::DeliverMail() {
+  uint64_t rings = 0;
+  (void)!read(mailbox_->event_fd(), &rings, sizeof(rings));
+  for (const std::shared_ptr<ExchangeState>& state : mailbox_->TakeAll()) {
+    state->ClearWake();
+    if (state->connection != nullptr) {
+      state->connection->OnNews();
+    } else {
+      state->Discard();
+    }
+  }
+}
+
+void Loop::BeginStop() {
+  stopping_ = true;
+  listener_.Reset();
+  for (size_t i = connections_.size(); i-- > 0;) connections_[i]->OnServerStops();
+}
+
+int Loop::WaitMs() const {
+  if (!again_.empty()) return 0;
+  int wait_ms = wheel_.NextWaitMs(now_ms_);
+  if (stopping_) {
+    const int left = static_cast<int>(std::clamp<int64_t>(stop_deadline_ms_.load() - now_ms_, 0, 60'000));
+    wait_ms = wait_ms < 0 ? left : std::min(wait_ms, left);
+  }
+  return wait_ms;
+}
+
+void Loop::Run() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the program's main thread
+  mailbox_->SetLoopThread();
+  std::array<epoll_event, kEventsPerRound> events{};
+  while (!stopping_ || (!connections_.empty() && now_ms_ < stop_deadline_ms_.load())) {
+    const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerRound, WaitMs());
+    now_ms_ = SystemClock().MonotonicMs();
+    for (int i = 0; i < count; ++i) {
+      void* tag = events[i].data.ptr;
+      if (tag == this) {
+        Accept();
+      } else if (tag == mailbox_.get()) {
+        DeliverMail();
+      } else {
+        static_cast<Connection*>(tag)->OnEvents(events[i].events);
+      }
+    }
+    for (Connection* connection : std::exchange(again_, {})) {
+      connection->waits_again = false;
+      connection->Advance();
+    }
+    wheel_.Expire(now_ms_, [](DeadlineEntry& entry) { static_cast<Connection&>(entry).OnDeadline(); });
+    if (stop_requested_.load() && !stopping_) BeginStop();
+    graveyard_.clear();
+  }
+  while (!connections_.empty()) connections_.back()->Close();
+  graveyard_.clear();
+  for (const std::shared_ptr<ExchangeState>& state : mailbox_->Close()) state->Discard();
+}
+
+}  // namespace till::http

@@ -34,7 +34,8 @@ struct Piece {
   uint64_t length = 0;
 };
 
-// A response body made piece by piece. Next() runs on the loop thread; the destructor too.
+// A response body made piece by piece. Next() runs on the loop thread; the destructor too, but for a stream that is
+// handed in after the server has stopped: that one ends on the caller's thread.
 class BodyStream {
  public:
   virtual ~BodyStream() = default;
@@ -45,24 +46,27 @@ class BodyStream {
 
 struct Response {
   int status = 200;
-  std::vector<HeaderField> headers;      // Content-Length and Date are added by the server
-  std::string body;                      // used when `stream` is null
+  std::vector<HeaderField> headers;  // Content-Length and Date are added by the server
+  std::string body;                  // used when `stream` is null
   std::unique_ptr<BodyStream> stream;
-  std::optional<uint64_t> stream_length; // known length: Content-Length; unknown: chunked
+  std::optional<uint64_t> stream_length;  // known length: Content-Length; unknown: chunked. Without a stream only for
+                                          // the answer to a HEAD.
 };
 
 // A Response of one kind of body, with its Content-Type.
 Response TextResponse(int status, std::string text);
 Response JsonResponse(int status, std::string json);
 
-// Serves byte ranges of one open file or any offset-addressed body: sets status 200, 206, 304 or 416, ETag, Accept-Ranges, Content-Range,
-// multipart/byteranges for 2 to 4 ranges; honours If-Range, If-None-Match, If-Match. `make_stream(first, length)` makes the stream for
-// one range. `etag` comes with its quotes.
+// Serves byte ranges of one open file or any offset-addressed body: sets status 200, 206, 304, 412 or 416, ETag,
+// Accept-Ranges, Content-Range, multipart/byteranges for 2 to 4 ranges; honours If-Range (strong tags only),
+// If-None-Match, If-Match (tags with or without quotes). `make_stream(first, length)` makes the stream for one range,
+// on the loop's thread when its turn comes. `etag` comes with its quotes.
 struct RangeBody {
   uint64_t size = 0;
   std::string etag;
   std::string content_type = "application/octet-stream";
   std::function<std::unique_ptr<BodyStream>(uint64_t first, uint64_t length)> make_stream;
+  bool strict_syntax = false;  // hawkBit's: a malformed Range and overlapping ranges get 416
 };
 Response RangeResponse(const Request& request, RangeBody body);
 // A stream over part of a file; keeps `file` alive.
@@ -72,10 +76,13 @@ std::unique_ptr<BodyStream> FileStream(std::shared_ptr<const UniqueFd> file, uin
 class BodySink {
  public:
   virtual ~BodySink() = default;
-  virtual Status Write(ByteView bytes) = 0;  // an Error ends the upload with 400/413/507 by its code
+  // An Error ends the upload by its code: kInvalid, kCorrupt 400, kLimit 413 (507 when its detail is ENOSPC or EDQUOT),
+  // kRefused 403, kNotFound 404, kConflict 409, kUnsupported 415, kUnavailable 503, others 500.
+  virtual Status Write(ByteView bytes) = 0;
 };
 
-// One request and its answer. Held by the server and by whoever will answer, hence shared.
+// One request and its answer. Held by the server and by whoever will answer, hence shared. When the last holder lets
+// go of it without an answer, the client gets a 500.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -86,15 +93,16 @@ class Exchange {
   virtual void Respond(Response response) = 0;
   // From any thread, any time, also after the end: the stream's Next() will be called again.
   virtual void Wake() = 0;
-  // True once the client has gone: work for it can stop.
+  // True once the client has gone or the answer is out: work for it can stop. A client that ends its side of the
+  // connection while it waits is taken as gone.
   virtual bool gone() const = 0;
 };
 
 // How a request's body is to be taken.
 struct BodyPlan {
-  uint64_t max_bytes = 64 * 1024;          // above it: 413
-  std::unique_ptr<BodySink> sink;          // null: buffered into Request::body
-  std::optional<Response> refuse;          // answer now, without reading the body
+  uint64_t max_bytes = 64 * 1024;  // above it: 413
+  std::unique_ptr<BodySink> sink;  // null: buffered into Request::body
+  std::optional<Response> refuse;  // answer now, without reading the body
 };
 
 class Handler {
@@ -107,18 +115,18 @@ class Handler {
 };
 
 struct ServerOptions {
-  std::string address = "127.0.0.1";   // IPv4 or IPv6 literal
-  uint16_t port = 0;                   // 0: the system chooses; see Server::port()
-  unsigned loops = 0;                  // 0: one per CPU
-  std::string tls_cert_file;           // PEM chain; "" = plain HTTP
+  std::string address = "127.0.0.1";  // IPv4 or IPv6 literal
+  uint16_t port = 0;                  // 0: the system chooses; see Server::port()
+  unsigned loops = 0;                 // 0: one per CPU
+  std::string tls_cert_file;          // PEM chain; "" = plain HTTP
   std::string tls_key_file;
-  std::string tls_client_ca_file;      // "" = no client certificates asked for
+  std::string tls_client_ca_file;  // "" = no client certificates asked for
   int64_t header_deadline_ms = 5'000;
   int64_t idle_timeout_ms = 75'000;
-  int64_t min_body_rate_bytes_per_s = 64;   // averaged over min_body_rate_window_ms
+  int64_t min_body_rate_bytes_per_s = 64;  // averaged over min_body_rate_window_ms
   int64_t min_body_rate_window_ms = 30'000;
   uint32_t max_connections = 20'000;
-  uint32_t max_connections_per_address = 20'000;
+  uint32_t max_connections_per_address = 20'000;  // an IPv6 network of 64 bits counts as one address
 };
 
 // Counters since the start, for metrics. Bytes are response body bytes handed to the kernel.
