@@ -3,5 +3,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 case ${1:-} in -i) how=-i ;; --check) how="--dry-run -Werror" ;; *) sed -n 2p "$0" >&2; exit 2 ;; esac
-git ls-files -co --exclude-standard '*.cc' '*.h' '*.c' | while read -r f; do [ ! -f "$f" ] || printf '%s\0' "$f"; done |
-  xargs -0 -r -n 20 -P "$(nproc)" clang-format $how
+python3 tools/sources.py .cc .h .c | xargs -0 -r -n 20 -P "$(nproc)" clang-format $how

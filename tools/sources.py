@@ -1,5 +1,9 @@
-"""The project's files as the checks see them: what git tracks or would track, and C++ text without its comments."""
-import os, re, subprocess
+#!/usr/bin/env python3
+"""The project's files as the checks see them, and C++ text without its comments.
+
+usage: sources.py ENDING...      prints our files with these endings, each ended by NUL
+"""
+import os, re, subprocess, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Folders whose code may reach the terminal, and files in them that do not.
@@ -10,10 +14,19 @@ HOST_ONLY = ("core/http/server", "core/http/request", "core/http/range", "core/h
 
 
 def files(*endings):
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"], capture_output=True,
-                            text=True, check=True).stdout.splitlines()
-    wanted = {f for f in listed if not endings or f.endswith(endings)}
-    return sorted(f for f in wanted if os.path.isfile(os.path.join(ROOT, f)))
+    """Paths from the root: what git tracks or would; in a copy without git, all but what builds leave."""
+    listed = subprocess.run(["git", "-c", "safe.directory=*", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
+                            capture_output=True, text=True)
+    if listed.returncode == 0:
+        paths = listed.stdout.splitlines()
+    else:
+        skipped = {"build", ".cache", ".git", "out", "__pycache__", "node_modules"}
+        paths = []
+        for folder, folders, names in os.walk(ROOT):
+            folders[:] = [f for f in folders if f not in skipped]
+            paths += [os.path.relpath(os.path.join(folder, n), ROOT) for n in names]
+    wanted = {p for p in paths if not endings or p.endswith(endings)}
+    return sorted(p for p in wanted if os.path.isfile(os.path.join(ROOT, p)))
 
 
 def read(path):
@@ -44,3 +57,7 @@ def includes(text):
         match = re.match(r'\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', line)
         if match:
             yield number, match[1] or match[2], match[1] is None
+
+
+if __name__ == "__main__":
+    sys.stdout.write("".join(path + "\0" for path in files(*sys.argv[1:])))
