@@ -56,10 +56,10 @@ class Value {
   // Look-ups walk the members: put large objects into a map first.
   const Value& operator[](std::string_view key) const;
   bool Has(std::string_view key) const;
-  // Sets or replaces a member (makes a null Value an object first).
+  // Sets or replaces a member (makes a null Value an object first); answers *this, so that calls chain.
   Value& Set(std::string key, Value value);
   void Remove(std::string_view key);
-  // Appends (makes a null Value an array first).
+  // Appends (makes a null Value an array first); answers *this.
   Value& Append(Value value);
 
   // Strict reading, for formats of our own: kCorrupt with `what` when the member is missing or of another type.

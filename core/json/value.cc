@@ -63,11 +63,11 @@ Value& Value::Set(std::string key, Value value) {
   for (Member& member : members_) {
     if (member.first == key) {
       member.second = std::move(value);
-      return member.second;
+      return *this;
     }
   }
   members_.emplace_back(std::move(key), std::move(value));
-  return members_.back().second;
+  return *this;
 }
 
 void Value::Remove(std::string_view key) {
@@ -78,7 +78,7 @@ Value& Value::Append(Value value) {
   if (is_null()) type_ = Type::kArray;
   assert(is_array());
   items_.push_back(std::move(value));
-  return items_.back();
+  return *this;
 }
 
 Result<std::string> Value::RequireString(std::string_view key) const {

@@ -171,7 +171,7 @@ TEST(Json, WritesCanonically) {
 TEST(Value, BuildsObjectsAndArraysFromNothing) {
   Value value;
   value.Set("a", 1);
-  value.Set("b", Value()).Append("x");
+  value.Set("b", Value().Append("x"));
   value.Set("a", "one");
   value.Set("c", uint64_t{18446744073709551615U});
   value.Set("d", true);
