@@ -1,0 +1,78 @@
+#include <CLI/CLI.hpp>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "server/cli/commands.h"
+#include "server/cli/faults.h"
+
+namespace till::cli {
+namespace {
+
+struct AddArguments {
+  Context context;
+  std::string token_file;
+};
+
+int AddContext(const AddArguments& arguments) {
+  Context context = arguments.context;
+  if (!arguments.token_file.empty()) {
+    const Result<std::string> token = ReadTextFile(arguments.token_file, 4096);
+    if (!token.ok()) return Fail(kBadContextFile, arguments.token_file, &token.error());
+    context.token = Trim(*token);
+  }
+  Result<ContextFile> file = ContextFile::Load();
+  if (!file.ok()) return Fail(kBadContextFile, "", &file.error());
+  file->Put(context);
+  if (const Status saved = file->Save(); !saved.ok()) return Fail(kBadContextFile, file->path(), &saved.error());
+  return 0;
+}
+
+int UseContext(const std::string& name) {
+  Result<ContextFile> file = ContextFile::Load();
+  if (!file.ok()) return Fail(kBadContextFile, "", &file.error());
+  if (const Status used = file->Use(name); !used.ok()) return Fail(kNoContext, name, &used.error());
+  if (const Status saved = file->Save(); !saved.ok()) return Fail(kBadContextFile, file->path(), &saved.error());
+  return 0;
+}
+
+int ListContexts(const GlobalOptions& options) {
+  const Result<ContextFile> file = ContextFile::Load();
+  if (!file.ok()) return Fail(kBadContextFile, "", &file.error());
+  Listing listing{Table({"CURRENT", "NAME", "URL"}), {}, json::Value::Array()};
+  for (const Context& context : file->contexts()) {
+    const bool current = context.name == file->current();
+    listing.table.Add({current ? "*" : "", context.name, context.url});
+    listing.names.push_back(context.name);
+    json::Value entry = json::Value::Object();
+    entry.Set("name", context.name).Set("url", context.url).Set("current", current);  // the token stays in the file
+    listing.entries.Append(entry);
+  }
+  Print(listing, options.json || options.output == "json" ? OutputForm::kJson : OutputForm::kTable);
+  return 0;
+}
+
+}  // namespace
+
+void AddContextCommands(CLI::App& program, GlobalOptions& options, Run& run) {
+  CLI::App* context = program.add_subcommand("context", "Which hub to work with");
+  context->require_subcommand(1);
+
+  auto arguments = std::make_shared<AddArguments>();
+  CLI::App* add = context->add_subcommand("add", "Remember a hub under a name");
+  add->add_option("name", arguments->context.name, "Name of the context")->required();
+  add->add_option("--url", arguments->context.url, "https://…")->required();
+  add->add_option("--token-file", arguments->token_file, "File that holds the operator's token")->required();
+  add->add_option("--ca", arguments->context.ca_file, "CA certificate (PEM) of the hub");
+  add->callback([arguments, &run] { run = [arguments] { return AddContext(*arguments); }; });
+
+  auto name = std::make_shared<std::string>();
+  CLI::App* use = context->add_subcommand("use", "Make a context the current one");
+  use->add_option("name", *name)->required();
+  use->callback([name, &run] { run = [name] { return UseContext(*name); }; });
+
+  context->add_subcommand("ls", "List the contexts")->callback([&options, &run] {
+    run = [&options] { return ListContexts(options); };
+  });
+}
+
+}  // namespace till::cli

@@ -1,0 +1,40 @@
+// What every command of tillctl is handed: the hub, the form of output, and one way to fail.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "core/fault.h"
+#include "server/cli/hub_client.h"
+#include "server/cli/output.h"
+
+namespace till::cli {
+
+struct GlobalOptions {
+  std::string context;
+  std::string output = "table";
+  bool json = false;
+};
+
+class Session {
+ public:
+  Session(HubClient hub, OutputForm form) : hub_(std::move(hub)), form_(form) {}
+  HubClient& hub() { return hub_; }
+  OutputForm form() const { return form_; }
+
+  // Prints the fault that fits a hub's Error, with what was asked; answers the exit code (1; 75 when it may be tried
+  // again).
+  int FailHub(const Error& error) const;
+
+ private:
+  HubClient hub_;
+  OutputForm form_;
+};
+
+// Prints a fault on stderr; answers exit code 1, or 2 for kInvalid without a cause.
+int Fail(const Fault& fault, std::string_view context, const Error* error = nullptr);
+
+// Opens the chosen context and runs the command in it; prints the fault when there is none.
+int WithSession(const GlobalOptions& options, const std::function<int(Session&)>& command);
+
+}  // namespace till::cli
