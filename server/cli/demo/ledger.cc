@@ -46,7 +46,9 @@ Status LedgerBook::AddLog(const std::string& path, const std::string& server) {
     const auto sent = static_cast<uint64_t>((*entry)["sent"].AsInteger());
     if (terminal.empty() || sent == 0) continue;
     const std::string object = (*entry)["object"].AsString();
-    deliveries_[{terminal, object}].push_back({first, first + sent});
+    Delivery& delivery = deliveries_[{terminal, object}];
+    delivery.intervals.push_back({first, first + sent});
+    delivery.servers.insert(server);
     sent_here += sent;
     ++requests_;
   }
@@ -57,11 +59,19 @@ Status LedgerBook::AddLog(const std::string& path, const std::string& server) {
 Ledger LedgerBook::Total() const {
   Ledger ledger;
   ledger.requests = requests_;
-  for (const auto& [key, intervals] : deliveries_) {
-    for (const Interval& interval : intervals) ledger.sent_bytes += interval.end - interval.first;
-    ledger.distinct_bytes += UnionLength(intervals);
+  for (const auto& [key, delivery] : deliveries_) {
+    for (const Interval& interval : delivery.intervals) ledger.sent_bytes += interval.end - interval.first;
+    ledger.distinct_bytes += UnionLength(delivery.intervals);
   }
   return ledger;
+}
+
+unsigned LedgerBook::TerminalsServedByBoth(const std::string& server, const std::string& other) const {
+  unsigned count = 0;
+  for (const auto& [key, delivery] : deliveries_) {
+    if (delivery.servers.contains(server) && delivery.servers.contains(other)) ++count;
+  }
+  return count;
 }
 
 }  // namespace till::cli::demo

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,11 +33,17 @@ class LedgerBook {
   // Reads one log; lines of other requests than tilld's are skipped. kCorrupt (detail: line) for a damaged line.
   Status AddLog(const std::string& path, const std::string& server);
   Ledger Total() const;
+  // How many terminals got bytes of one payload from both servers.
+  unsigned TerminalsServedByBoth(const std::string& server, const std::string& other) const;
   // By server, in the order in which the logs were added.
   const std::vector<std::pair<std::string, uint64_t>>& sent_by_server() const { return sent_by_server_; }
 
  private:
-  std::map<std::pair<std::string, std::string>, std::vector<Interval>> deliveries_;  // (terminal, payload)
+  struct Delivery {
+    std::vector<Interval> intervals;
+    std::set<std::string> servers;
+  };
+  std::map<std::pair<std::string, std::string>, Delivery> deliveries_;  // by (terminal, payload)
   std::vector<std::pair<std::string, uint64_t>> sent_by_server_;
   uint64_t requests_ = 0;
 };

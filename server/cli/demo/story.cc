@@ -1,0 +1,233 @@
+#include "server/cli/demo/story.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "server/cli/commands.h"
+
+namespace till::cli::demo {
+namespace {
+
+constexpr int64_t kLookEveryMs = 50;
+constexpr int64_t kAskHubEveryMs = 500;
+constexpr int64_t kTimeLimitMs = 300'000;
+constexpr unsigned kCutAtPermille = 600;
+
+json::Value Threshold(const char* percent) {
+  json::Value condition = json::Value::Object();
+  condition.Set("condition", "THRESHOLD").Set("expression", percent);
+  return condition;
+}
+
+json::Value ActionNamed(const char* name) {
+  json::Value action = json::Value::Object();
+  action.Set("action", name);
+  return action;
+}
+
+json::Value Group(const char* name, double percent_of_rest) {
+  json::Value group = json::Value::Object();
+  group.Set("name", name).Set("targetPercentage", percent_of_rest);
+  return group;
+}
+
+// Waves of 10 %, 40 % and all.
+json::Value RolloutBody(int64_t release_id, const std::string& excluded) {
+  json::Value groups = json::Value::Array();
+  groups.Append(Group("wave-1", 10)).Append(Group("wave-2", 34)).Append(Group("wave-3", 100));
+  json::Value body = json::Value::Object();
+  body.Set("name", "demo").Set("distributionSetId", release_id).Set("targetFilterQuery", "id!=" + excluded);
+  body.Set("type", "forced").Set("groups", groups);
+  body.Set("successCondition", Threshold("95")).Set("successAction", ActionNamed("NEXTGROUP"));
+  body.Set("errorCondition", Threshold("20")).Set("errorAction", ActionNamed("PAUSE"));
+  return body.Set("fullFallback", "never");
+}
+
+Result<uint64_t> CounterOf(const std::string& edge_url, const char* name) {
+  http::Client client(http::ClientOptions{});
+  http::Call call;
+  call.url = edge_url + "/status";
+  const http::Reply reply = TILL_TRY(client.Send(call));
+  const json::Value status = TILL_TRY(json::Parse(reply.body));
+  return static_cast<uint64_t>(TILL_TRY(status.RequireInteger(name)));
+}
+
+}  // namespace
+
+Status Story::Play() {
+  TILL_TRY(AssignBadRelease());
+  TILL_TRY(StartRollout());
+  for (const auto& terminal : stage_.terminals()) terminal->Start();
+  const int64_t started_ms = SystemClock().MonotonicMs();
+  int64_t ask_at_ms = 0;
+  for (;;) {
+    MaybeCutPower();
+    MaybeStopEdge();
+    const int64_t now_ms = SystemClock().MonotonicMs();
+    if (now_ms >= ask_at_ms) {
+      if (TILL_TRY(Finished())) break;
+      Tell();
+      ask_at_ms = now_ms + kAskHubEveryMs;
+    }
+    if (now_ms - started_ms > kTimeLimitMs)
+      return Error{ErrorCode::kUnavailable, "the rollout did not end in five minutes"};
+    SystemClock().SleepMs(kLookEveryMs);
+  }
+  return ReadEdgeCounters();
+}
+
+Status Story::AssignBadRelease() {
+  HubClient& hub = stage_.hub();
+  const json::Value release = TILL_TRY(FindRelease(hub, stage_.bad_image().version));
+  json::Value assignment = json::Value::Object();
+  assignment.Set("id", release["id"]).Set("type", "forced");
+  TILL_TRY(hub.Post("/rest/v1/targets/" + bad_terminal().spec().id + "/assignedDS", assignment));
+  narrate_(bad_terminal().spec().id + " is given " + stage_.bad_image().version + ", whose pos-app is broken");
+  return Ok();
+}
+
+Status Story::StartRollout() {
+  HubClient& hub = stage_.hub();
+  const json::Value release = TILL_TRY(FindRelease(hub, stage_.new_image().version));
+  const json::Value made =
+      TILL_TRY(hub.Post("/rest/v1/rollouts", RolloutBody(release["id"].AsInteger(), bad_terminal().spec().id)));
+  rollout_id_ = made["id"].AsInteger();
+  const std::string path = "/rest/v1/rollouts/" + std::to_string(rollout_id_);
+  const int64_t deadline_ms = SystemClock().MonotonicMs() + 30'000;
+  for (;;) {
+    const json::Value rollout = TILL_TRY(hub.Get(path));
+    if (rollout["status"].AsString() == "ready") break;
+    if (SystemClock().MonotonicMs() > deadline_ms)
+      return Error{ErrorCode::kUnavailable, "the rollout did not become ready"};
+    SystemClock().SleepMs(100);
+  }
+  TILL_TRY(hub.Post(path + "/start", json::Value::Object()));
+  narrate_("rollout of " + stage_.new_image().version + " started: waves of 10 %, 40 %, 100 %");
+  return Ok();
+}
+
+void Story::MaybeCutPower() {
+  if (power_was_cut_) return;
+  const json::Value status = cut_terminal().ReadStatus();
+  const int64_t whole = status["payload_bytes"].AsInteger();
+  const int64_t received = status["received_bytes"].AsInteger();
+  if (whole <= 0 || received * 1000 < whole * kCutAtPermille || received >= whole) return;
+  cut_terminal().CutPower(1'500);
+  power_was_cut_ = true;
+  power_cut_at_bytes_ = static_cast<uint64_t>(received);
+  narrate_("power cut: " + cut_terminal().spec().id + " dies at " + std::to_string(received * 100 / whole) +
+           " % of its download (kill -9)");
+}
+
+// Once terminals beyond the first waves are in the middle of their downloads.
+void Story::MaybeStopEdge() {
+  if (edge_was_stopped_ || !power_was_cut_) return;
+  unsigned in_the_middle = 0;
+  const auto& terminals = stage_.terminals();
+  for (const auto& terminal : terminals) {
+    const unsigned progress = terminal->ProgressPermille();
+    if (progress > 100 && progress < 900) ++in_the_middle;
+  }
+  if (in_the_middle * 4 < terminals.size()) return;
+  stage_.StopSecondEdge();
+  edge_was_stopped_ = true;
+  narrate_("edge-2 is stopped while " + std::to_string(in_the_middle) + " terminals download: they go on from edge-1");
+}
+
+Result<bool> Story::Finished() {
+  HubClient& hub = stage_.hub();
+  rollout_ = TILL_TRY(hub.Get("/rest/v1/rollouts/" + std::to_string(rollout_id_)));
+  const std::string& status = rollout_["status"].AsString();
+  if (status == "paused" || status == "stopped")
+    return Error{ErrorCode::kRefused, "the rollout paused: too many terminals failed"};
+  bad_target_ = TILL_TRY(hub.Get("/rest/v1/targets/" + bad_terminal().spec().id));
+  for (const auto& terminal : stage_.terminals()) {
+    if (!terminal->trouble().empty()) narrate_(terminal->trouble());
+  }
+  return status == "finished" && bad_target_["updateStatus"].AsString() == "error";
+}
+
+void Story::Tell() {
+  const json::Value& counts = rollout_["totalTargetsPerStatus"];
+  uint64_t received = 0;
+  for (const auto& terminal : stage_.terminals())
+    received += static_cast<uint64_t>(terminal->ReadStatus()["received_bytes"].AsInteger());
+  const std::string counted =
+      std::to_string(counts["finished"].AsInteger()) + " confirmed, " + std::to_string(counts["running"].AsInteger()) +
+      " under way, " + std::to_string(counts["scheduled"].AsInteger() + counts["notstarted"].AsInteger()) + " waiting";
+  if (counted == last_line_) return;
+  last_line_ = counted;
+  narrate_(counted + ", " + FormatSize(received) + " received");
+}
+
+Status Story::ReadEdgeCounters() {
+  edge_filled_bytes_ = TILL_TRY(CounterOf(stage_.edge_urls()[0], "bytes_filled"));
+  if (!edge_was_stopped_) edge_filled_bytes_ += TILL_TRY(CounterOf(stage_.edge_urls()[1], "bytes_filled"));
+  return Ok();
+}
+
+// Each terminal's slot must hold, byte for byte, the image it is said to run.
+void Story::CheckTerminals(StoryOutcome& outcome) {
+  for (const auto& terminal : stage_.terminals()) {
+    const bool bad = terminal.get() == &bad_terminal();
+    const DemoImage& wanted = bad ? stage_.old_image() : stage_.new_image();
+    Bytes image(static_cast<size_t>(wanted.length));
+    Result<FileSource> slot = FileSource::Open(terminal->SlotPath(terminal->running_slot()));
+    const bool same = slot.ok() && ReadFully(*slot, 0, image).ok() && crypto::Sha256Of(image) == wanted.sha256;
+    if (!same) outcome.faults.push_back(terminal->spec().id + ": the running slot does not hold " + wanted.version);
+    if (same && !bad) ++outcome.confirmed;
+    const json::Value status = terminal->ReadStatus();
+    outcome.received_bytes += static_cast<uint64_t>(status["received_bytes"].AsInteger());
+    outcome.applier_peak_rss_kib =
+        std::max(outcome.applier_peak_rss_kib, static_cast<uint64_t>(status["applier_peak_rss_kib"].AsInteger()));
+    if (!terminal->trouble().empty()) outcome.faults.push_back(terminal->trouble());
+  }
+}
+
+Result<StoryOutcome> Story::Conclude() {
+  StoryOutcome outcome;
+  HubClient& hub = stage_.hub();
+  const std::string actions_path = "/rest/v1/targets/" + bad_terminal().spec().id + "/actions";
+  const json::Value actions = TILL_TRY(hub.Get(actions_path + "?sort=id:DESC&limit=1"));
+  if (!actions["content"].items().empty()) {
+    const json::Value& action = actions["content"].items()[0];
+    const json::Value statuses = TILL_TRY(
+        hub.Get(actions_path + "/" + std::to_string(action["id"].AsInteger()) + "/status?sort=id:DESC&limit=1"));
+    if (action["status"].AsString() == "error" && !statuses["content"].items().empty()) {
+      outcome.rolled_back = 1;
+      outcome.rollback_reason = statuses["content"].items()[0]["messages"].items().empty()
+                                    ? ""
+                                    : statuses["content"].items()[0]["messages"].items()[0].AsString();
+    }
+  }
+  const int64_t confirmed_at_hub = rollout_["totalTargetsPerStatus"]["finished"].AsInteger();
+
+  stage_.Close();
+  LedgerBook book;
+  for (const char* server : {"edge-1", "edge-2", "hub"}) TILL_TRY(book.AddLog(stage_.AccessLog(server), server));
+  outcome.ledger = book.Total();
+  outcome.sent_by_server = book.sent_by_server();
+  outcome.failed_over = book.TerminalsServedByBoth("edge-1", "edge-2");
+  outcome.edge_filled_bytes = edge_filled_bytes_;
+  outcome.power_cut_at_bytes = power_cut_at_bytes_;
+  outcome.full_image_bytes = stage_.new_image().length * (stage_.terminals().size() - 1) + stage_.bad_image().length;
+  CheckTerminals(outcome);
+
+  const auto expect = [&](bool holds, const std::string& fault) {
+    if (!holds) outcome.faults.push_back(fault);
+  };
+  expect(outcome.confirmed + 1 == stage_.terminals().size(), "not every terminal of the rollout runs the new image");
+  expect(confirmed_at_hub == static_cast<int64_t>(outcome.confirmed),
+         "the hub counts " + std::to_string(confirmed_at_hub) + " confirmed");
+  expect(outcome.rolled_back == 1, "the bad image was not reported as rolled back");
+  expect(power_was_cut_, "no terminal was caught at 60 % of its download");
+  expect(edge_was_stopped_ && outcome.failed_over > 0, "no terminal failed over to the other edge");
+  expect(outcome.ledger.sent_bytes == outcome.received_bytes + outcome.ledger.repeated_bytes(),
+         "bytes served do not equal bytes received plus repeats");
+  return outcome;
+}
+
+}  // namespace till::cli::demo
