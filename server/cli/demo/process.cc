@@ -26,6 +26,9 @@ Result<UniqueFd> OpenOutput(const std::string& path, int extra) {
 // Between fork and exec: only async-signal-safe calls.
 [[noreturn]] void Become(char* const* argv, char* const* environment, int out, int err, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);  // --keep holds SIGTERM back for itself, not for its children
   if (getppid() != parent) _exit(kCannotExec);
   const int nothing = open("/dev/null", O_RDONLY);
   dup2(nothing, STDIN_FILENO);
