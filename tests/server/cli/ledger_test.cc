@@ -15,8 +15,8 @@ std::string WriteLog(const std::string& text) {
 }
 
 std::string Line(const char* terminal, const char* object, int first, int sent) {
-  return std::string(R"({"agent":"tilld/0.1.0 (") + terminal + R"()","object":")" + object + R"(","first":)" +
-         std::to_string(first) + R"(,"sent":)" + std::to_string(sent) + "}\n";
+  return std::string("{\"agent\":\"tilld/0.1.0 (") + terminal + ")\",\"object\":\"" + object +
+         "\",\"first\":" + std::to_string(first) + ",\"sent\":" + std::to_string(sent) + "}\n";
 }
 
 TEST(Ledger, CountsBytesSentTwiceToOneTerminalAsRepeats) {
