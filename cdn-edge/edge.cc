@@ -1,0 +1,141 @@
+#include "cdn-edge/edge.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <optional>
+#include <thread>
+
+#include "cdn-edge/faults.h"
+#include "cdn-edge/scrub.h"
+#include "core/log.h"
+
+namespace till::edge {
+namespace {
+
+constexpr int64_t kTickMs = 200;  // how exact deadlines of waiters are
+
+}  // namespace
+
+// In the order they are made; taken apart in the opposite one.
+struct Edge::Parts {
+  Parts(EdgeOptions edge_options, Clock& edge_clock, DataFolder data_folder)
+      : options(std::move(edge_options)),
+        clock(edge_clock),
+        folder(std::move(data_folder)),
+        link(options.origin, counters, clock) {}
+
+  void Tick();
+  void Upkeep();
+  void FollowOrigin();
+
+  EdgeOptions options;
+  Clock& clock;
+  DataFolder folder;
+  Counters counters;
+  OriginLink link;
+  std::unique_ptr<Catalog> catalog;
+  std::unique_ptr<Mirror> mirror;
+  std::unique_ptr<Filler> filler;
+  std::optional<AccessLog> access_log;
+  std::unique_ptr<EdgeHandler> handler;
+  std::unique_ptr<http::Server> server;
+
+  std::mutex mutex;
+  std::condition_variable stopped;
+  std::atomic<bool> stopping{false};
+  std::vector<std::thread> threads;
+};
+
+void Edge::Parts::Tick() {
+  int64_t settled_ms = clock.MonotonicMs();
+  while (!stopping) {
+    {
+      std::unique_lock lock(mutex);
+      stopped.wait_for(lock, std::chrono::milliseconds(kTickMs), [this] { return stopping.load(); });
+    }
+    for (const Catalog::Object& object : catalog->LiveObjects()) object->WakeOverdue();
+    if (clock.MonotonicMs() - settled_ms < 1000) continue;
+    catalog->Settle(false);
+    settled_ms = clock.MonotonicMs();
+  }
+}
+
+void Edge::Parts::FollowOrigin() {
+  while (!stopping) {
+    if (mirror->Due()) (void)mirror->Refresh();  // logged there
+    std::unique_lock lock(mutex);
+    stopped.wait_for(lock, std::chrono::milliseconds(kTickMs), [this] { return stopping.load(); });
+  }
+}
+
+void Edge::Parts::Upkeep() {
+  const ScrubReport report =
+      Scrub(*catalog, counters, clock, {.bytes_per_s = options.scrub_bytes_per_s, .stop = &stopping});
+  if (report.objects > 0 && report.complete) {
+    log::Info("scrubbed the store",
+              {{"objects", report.objects}, {"bytes", report.bytes}, {"dropped", report.units_dropped}});
+  }
+}
+
+Edge::Edge(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Result<std::unique_ptr<Edge>> Edge::Start(EdgeOptions options, Clock& clock, const Fault** fault) {
+  *fault = &kFolderUnusable;
+  auto folder = DataFolder::Open(options.data);
+  if (!folder.ok()) {
+    if (folder.error().code == ErrorCode::kConflict) *fault = &kFolderLocked;
+    return folder.error();
+  }
+  auto parts = std::make_unique<Parts>(std::move(options), clock, std::move(*folder));
+  Parts& p = *parts;
+  auto catalog = Catalog::Open(p.folder, p.options.catalog, p.counters, clock);
+  if (!catalog.ok()) {
+    if (catalog.error().code == ErrorCode::kCorrupt) *fault = &kIndexDamaged;
+    return catalog.error();
+  }
+  p.catalog = std::move(*catalog);
+  *fault = &kMetadataRefused;
+  p.mirror = std::make_unique<Mirror>(p.folder, p.options.mirror, p.link, p.counters, clock);
+  TILL_TRY(p.mirror->Load());
+  *fault = &kAccessLog;
+  p.access_log.emplace(TILL_TRY(AccessLog::Open(p.options.access_log, clock)));
+  p.filler = std::make_unique<Filler>(p.link, *p.catalog, p.counters, p.options.filler);
+  p.handler = std::make_unique<EdgeHandler>(
+      EdgeHandler::Parts{*p.catalog, *p.filler, *p.mirror, p.link, p.counters, *p.access_log, clock},
+      p.options.handler);
+  auto server = http::Server::Start(p.options.server, *p.handler);
+  if (!server.ok()) {
+    *fault =
+        p.options.server.tls_cert_file.empty() || server.error().code != ErrorCode::kInvalid ? &kPortInUse : &kTlsFiles;
+    p.link.Cancel();
+    return server.error();
+  }
+  p.server = std::move(*server);
+  p.threads.emplace_back([&p] { p.Tick(); });
+  p.threads.emplace_back([&p] { p.FollowOrigin(); });
+  p.threads.emplace_back([&p] { p.Upkeep(); });
+  return std::unique_ptr<Edge>(new Edge(std::move(parts)));
+}
+
+uint16_t Edge::port() const { return parts_->server->port(); }
+const Counters& Edge::counters() const { return parts_->counters; }
+Catalog& Edge::catalog() { return *parts_->catalog; }
+Mirror& Edge::mirror() { return *parts_->mirror; }
+
+void Edge::Stop(int64_t grace_ms) {
+  Parts& p = *parts_;
+  if (p.stopping.exchange(true)) return;
+  p.server->Stop(grace_ms);
+  p.link.Cancel();
+  { const std::lock_guard lock(p.mutex); }
+  p.stopped.notify_all();
+  for (std::thread& thread : p.threads) thread.join();
+  p.filler->Stop();
+  for (const Catalog::Object& object : p.catalog->LiveObjects()) object->ForgetWaiters();
+  p.catalog->Settle(true);
+}
+
+Edge::~Edge() { Stop(0); }
+
+}  // namespace till::edge

@@ -1,0 +1,289 @@
+#include "cdn-edge/filler.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+
+#include "cdn-edge/complain.h"
+#include "cdn-edge/faults.h"
+
+namespace till::edge {
+namespace {
+
+constexpr unsigned kSpansOfOneObject = 2;
+
+// One line per second and fault: an origin that lies about every chunk must not fill our log.
+void ComplainAtMostEachSecond(std::atomic<int64_t>& last_ms, const Fault& fault, const CacheObject& object,
+                              const Error* error) {
+  const int64_t now_ms = SystemClock().MonotonicMs();
+  int64_t last = last_ms;
+  if (now_ms - last < 1000 || !last_ms.compare_exchange_strong(last, now_ms)) return;
+  Complain(fault, ToHex(object.identity().name), error);
+}
+
+std::atomic<int64_t> g_told_wrong_bytes{-1'000'000};
+std::atomic<int64_t> g_told_disk_full{-1'000'000};
+std::atomic<int64_t> g_told_bad_bytes{-1'000'000};
+
+}  // namespace
+
+bool UnitIsIntact(CacheObject& object, const Span& unit) {
+  Bytes bytes(unit.length);
+  const auto got = ReadSomeAt(object.fd(), unit.offset, bytes);
+  return got.ok() && *got == bytes.size() && object.Matches(unit.first_unit, bytes);
+}
+
+// Cuts what the origin sends into units and settles each as it becomes whole.
+class Filler::Receiver {
+ public:
+  Receiver(Filler& filler, const Object& object, const Span& span)
+      : filler_(filler), object_(object), unit_(object->UnitSpan(span.first_unit)) {
+    buffer_.reserve(unit_.length);
+  }
+
+  Status Take(ByteView bytes) {
+    while (!bytes.empty()) {
+      if (filler_.link_.canceled()) return Error{ErrorCode::kCanceled, "stopping"};
+      const size_t count = std::min<size_t>(bytes.size(), unit_.length - buffer_.size());
+      buffer_.insert(buffer_.end(), bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(count));
+      bytes = bytes.subspan(count);
+      if (buffer_.size() < unit_.length) continue;
+      TILL_TRY(Settle());
+      // Past the span's end nothing more comes: the courier asked for no more.
+      if (unit_.first_unit + 1 < object_->unit_count()) unit_ = object_->UnitSpan(unit_.first_unit + 1);
+      buffer_.clear();
+      buffer_.reserve(unit_.length);
+    }
+    return Ok();
+  }
+
+ private:
+  Status Settle() {
+    const uint32_t unit = unit_.first_unit;
+    bool right = object_->Matches(unit, buffer_);
+    if (right && unit == 0 && !object_->identity().plain()) right = object_->SetList(buffer_).ok();
+    if (!right) {
+      ++filler_.counters_.chunks_refused;
+      ComplainAtMostEachSecond(g_told_wrong_bytes, kWrongBytes, *object_, nullptr);
+      object_->CountBadFetch(unit);
+      return Ok();  // the units after it may be right
+    }
+    return filler_.Store(object_, unit_, std::move(buffer_));
+  }
+
+  Filler& filler_;
+  const Object& object_;
+  Span unit_;
+  Bytes buffer_;
+};
+
+Filler::Filler(OriginLink& link, Catalog& catalog, Counters& counters, Options options)
+    : link_(link), catalog_(catalog), counters_(counters), options_(options) {
+  checkers_ = std::make_unique<http::WorkerPool>(options_.checkers, 4096);
+  for (unsigned i = 0; i < options_.fetchers; ++i) fetchers_.emplace_back([this] { RunFetcher(); });
+}
+
+void Filler::Stop() {
+  std::unique_ptr<http::WorkerPool> checkers;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    checkers = std::move(checkers_);
+    queue_.clear();
+  }
+  changed_.notify_all();
+  for (std::thread& fetcher : fetchers_) fetcher.join();
+  fetchers_.clear();
+}
+
+void Filler::Schedule(const Object& object) {
+  if (object->wants_check()) {
+    const std::lock_guard lock(mutex_);
+    // Refused only when thousands of checks wait; the waiter's deadline then speaks.
+    if (checkers_) checkers_->Post([this, object] { CheckStored(object); });
+  }
+  if (object->wants_fetch()) Enqueue(object);
+}
+
+void Filler::Enqueue(const Object& object) {
+  {
+    const std::lock_guard lock(mutex_);
+    Turn& turn = turns_[object.get()];
+    const unsigned most = object->identity().plain() ? 1 : kSpansOfOneObject;
+    if (stopping_ || turn.queued || turn.active >= most) return;
+    turn.queued = true;
+    queue_.push_back(object);
+  }
+  changed_.notify_one();
+}
+
+Filler::Object Filler::NextObject() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (stopping_) return nullptr;
+    const int64_t backoff_ms = link_.BackoffMs();
+    if (!queue_.empty() && backoff_ms == 0) break;
+    if (queue_.empty()) {
+      changed_.wait(lock);
+    } else {
+      changed_.wait_for(lock, std::chrono::milliseconds(backoff_ms));
+    }
+  }
+  Object object = std::move(queue_.front());
+  queue_.pop_front();
+  Turn& turn = turns_[object.get()];
+  turn.queued = false;
+  ++turn.active;
+  return object;
+}
+
+void Filler::EndTurn(const Object& object, bool again) {
+  {
+    const std::lock_guard lock(mutex_);
+    Turn& turn = turns_[object.get()];
+    --turn.active;
+    if (again && !turn.queued && !stopping_) {
+      turn.queued = true;
+      queue_.push_back(object);
+    }
+    if (turn.active == 0 && !turn.queued) turns_.erase(object.get());
+  }
+  changed_.notify_one();
+}
+
+void Filler::RunFetcher() {
+  Courier courier(link_);
+  while (const Object object = NextObject()) {
+    const bool again = FetchSpan(courier, object);
+    EndTurn(object, again || object->wants_fetch());
+  }
+}
+
+// One turn. True when the object is to stand in the queue again.
+bool Filler::FetchSpan(Courier& courier, const Object& object) {
+  const auto span = object->ClaimMissing(link_.ignores_ranges ? UINT64_MAX : options_.span_bytes);
+  if (!span) return false;
+  if (object->wants_fetch()) Enqueue(object);  // another client wants another place: a second span may go beside this
+  const Identity& identity = object->identity();
+  Receiver receiver(*this, object, *span);
+  const Status fetched = courier.FetchObject(identity.name, identity.size, span->offset, span->length,
+                                             [&](ByteView bytes) { return receiver.Take(bytes); });
+  object->Release(*span);
+  if (object->dirty_bytes() >= options_.persist_batch_bytes || object->complete()) {
+    if (const Status persisted = catalog_.Persist(*object); !persisted.ok()) {
+      ComplainAtMostEachSecond(g_told_disk_full, kDiskFull, *object, &persisted.error());
+    }
+  }
+  if (!fetched.ok()) {
+    const ErrorCode code = fetched.error().code;
+    if (code == ErrorCode::kCanceled) return false;
+    if (code == ErrorCode::kNotFound) object->Fail(Trouble::kAbsent);
+    if (code == ErrorCode::kCorrupt) object->Fail(Trouble::kWrongBytes);
+    if (code == ErrorCode::kLimit)
+      identity.plain() ? GiveUpPlain(object, Trouble::kNoRoom) : object->Fail(Trouble::kWrongBytes);
+  }
+  if (identity.plain()) FinishPlain(object);
+  return true;  // ClaimMissing says next time whether there is anything left to do
+}
+
+Status Filler::Store(const Object& object, const Span& unit, Bytes bytes) {
+  Status stored = Error{ErrorCode::kLimit, "no room under the cap", catalog_.max_bytes()};
+  if (catalog_.Reserve(*object, unit.length)) {
+    stored = WriteAllAt(object->fd(), unit.offset, bytes);
+    if (!stored.ok()) catalog_.Unreserve(*object, unit.length);
+  }
+  if (stored.ok()) {
+    ++counters_.chunks_stored;
+    if (object->identity().plain()) object->plain_hash().Update(bytes);
+    object->Stored(unit.first_unit);
+    return Ok();
+  }
+  ++counters_.stores_failed;
+  ComplainAtMostEachSecond(g_told_disk_full, kDiskFull, *object, &stored.error());
+  if (object->identity().plain()) return Error{ErrorCode::kLimit, "no room for a plain object", unit.length};
+  object->KeepInMemory(unit.first_unit, std::move(bytes));
+  Remember(object, unit);
+  return Ok();
+}
+
+void Filler::Remember(const Object& object, const Span& unit) {
+  std::vector<Remembered> out;
+  {
+    const std::lock_guard lock(memory_mutex_);
+    remembered_.push_back({object, unit.first_unit, unit.length});
+    remembered_bytes_ += unit.length;
+    while (remembered_bytes_ > options_.memory_bytes && remembered_.size() > 1) {
+      remembered_bytes_ -= remembered_.front().bytes;
+      out.push_back(std::move(remembered_.front()));
+      remembered_.pop_front();
+    }
+  }
+  for (const Remembered& old : out) {
+    if (const auto owner = old.object.lock()) owner->ForgetMemory(old.unit);
+  }
+}
+
+void Filler::FinishPlain(const Object& object) {
+  const uint32_t count = object->unit_count();
+  for (uint32_t unit = 0; unit < count; ++unit) {
+    if (!object->OnDisk(unit)) return;
+  }
+  if (object->complete()) return;
+  if (object->plain_hash().Finish() != object->identity().name) {
+    ++counters_.chunks_refused;
+    ComplainAtMostEachSecond(g_told_wrong_bytes, kWrongBytes, *object, nullptr);
+    return GiveUpPlain(object, Trouble::kWrongBytes);
+  }
+  if (const Status adopted = catalog_.Adopt(*object); !adopted.ok()) {
+    ComplainAtMostEachSecond(g_told_disk_full, kDiskFull, *object, &adopted.error());
+    GiveUpPlain(object, Trouble::kNoRoom);
+  }
+}
+
+void Filler::GiveUpPlain(const Object& object, Trouble trouble) {
+  catalog_.Forget(object->identity().name);
+  object->Fail(trouble);
+}
+
+// --- What an earlier process stored ---
+
+void Filler::CheckStored(const Object& object) {
+  while (const auto span = object->ClaimUnchecked(options_.span_bytes)) {
+    if (object->identity().plain()) {
+      CheckPlain(object, *span);
+      continue;
+    }
+    for (uint32_t i = 0; i < span->unit_count; ++i) {
+      const Span unit = object->UnitSpan(span->first_unit + i);
+      if (UnitIsIntact(*object, unit)) {
+        object->Checked(unit.first_unit);
+        continue;
+      }
+      ++counters_.chunks_found_bad;
+      ComplainAtMostEachSecond(g_told_bad_bytes, kStoredBytesBad, *object, nullptr);
+      if (object->Drop(unit.first_unit)) catalog_.Unreserve(*object, unit.length);
+    }
+  }
+  if (object->wants_fetch()) Enqueue(object);
+}
+
+void Filler::CheckPlain(const Object& object, const Span& span) {
+  crypto::Sha256 hash;
+  Bytes bytes(CacheObject::kPlainUnitBytes);
+  uint64_t offset = 0;
+  while (offset < span.length) {
+    const auto got = ReadSomeAt(object->fd(), offset, bytes);
+    if (!got.ok() || *got == 0) break;
+    hash.Update(ByteView(bytes).first(*got));
+    offset += *got;
+  }
+  if (offset == object->identity().size && hash.Finish() == object->identity().name) {
+    for (uint32_t unit = 0; unit < span.unit_count; ++unit) object->Checked(unit);
+    return;
+  }
+  ++counters_.chunks_found_bad;
+  ComplainAtMostEachSecond(g_told_bad_bytes, kStoredBytesBad, *object, nullptr);
+  GiveUpPlain(object, Trouble::kWrongBytes);  // nothing of it can be told right from wrong: the next client starts anew
+}
+
+}  // namespace till::edge

@@ -1,0 +1,328 @@
+#include "cdn-edge/handler.h"
+
+#include <algorithm>
+
+#include "cdn-edge/object_stream.h"
+#include "core/json/json.h"
+#include "core/text.h"
+
+namespace till::edge {
+namespace {
+
+constexpr unsigned kAskers = 4;
+constexpr unsigned kLoaders = 2;
+constexpr size_t kMaxQueued = 4096;
+constexpr int64_t kLookAgainMs = 500;  // a waiting answer looks at the origin's state this often
+constexpr uint64_t kLargestPlainObject = uint64_t{4} << 30;
+
+// Exactly the spelling we give out: one object, one URL.
+bool IsObjectName(std::string_view text) {
+  return text.size() == 64 &&
+         std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+}  // namespace
+
+struct EdgeHandler::Pending {
+  ExchangePtr exchange;
+  Catalog::Object object;
+  std::vector<http::ByteRange> ranges;  // asked for
+  int64_t deadline_ms = 0;
+  CacheVerdict verdict = CacheVerdict::kMiss;
+  bool collapsed = false;
+  http::Response response;
+};
+
+EdgeHandler::EdgeHandler(Parts parts, HandlerOptions options)
+    : parts_(parts),
+      options_(std::move(options)),
+      courier_(std::make_unique<Courier>(parts_.link)),
+      asks_(kAskers, kMaxQueued),
+      loads_(kLoaders, kMaxQueued) {}
+
+EdgeHandler::~EdgeHandler() = default;
+
+void EdgeHandler::OnRequest(ExchangePtr exchange) {
+  const http::Request& request = exchange->request();
+  const std::vector<std::string> path = http::PathSegments(request.raw_target);
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (path.size() == 2 && path[0] == "a") {
+    if (reads) return OnObject(exchange, path[1]);
+    return Refuse(exchange, MethodNotAllowed(), "");
+  }
+  if (!reads) return exchange->Respond(MethodNotAllowed());
+  if (path.size() == 3 && path[0] == options_.tenant && path[1] == "tuf") return OnMetadata(exchange, path[2]);
+  if (path.size() == 1 && path[0] == "healthz")
+    return exchange->Respond(http::JsonResponse(200, "{\"status\":\"ok\"}\n"));
+  if (path.size() == 1 && path[0] == "status") return exchange->Respond(StatusResponse());
+  exchange->Respond(NotFound());
+}
+
+// --- Objects ---
+
+void EdgeHandler::OnObject(const ExchangePtr& exchange, std::string_view name_text) {
+  ++parts_.counters.requests;
+  if (!IsObjectName(name_text)) return Refuse(exchange, BadName(), "");
+  const crypto::Sha256Digest name = crypto::ParseSha256(name_text).value();
+  if (const Catalog::Object object = parts_.catalog.FindLive(name)) return Answer(exchange, object);
+  {
+    const std::lock_guard lock(mutex_);
+    auto [waiting, is_new] = resolving_.try_emplace(name);
+    waiting->second.push_back(exchange);
+    if (!is_new) return;
+  }
+  if (!loads_.Post([this, name] { Load(name); })) Resolved(name, Error{ErrorCode::kUnavailable, "too many wait"});
+}
+
+void EdgeHandler::Load(const crypto::Sha256Digest& name) {
+  auto stored = parts_.catalog.Find(name);
+  const std::optional<Identity> identity = stored.ok() ? std::nullopt : parts_.mirror.FindObject(name);
+  if (identity) stored = parts_.catalog.Create(*identity);
+  if (stored.ok() || stored.error().code != ErrorCode::kNotFound) return Resolved(name, stored);
+  if (KnownAbsent(name)) return Resolved(name, Error{ErrorCode::kNotFound, "no such object"});
+  if (!asks_.Post([this, name] { AskOrigin(name); })) Resolved(name, Error{ErrorCode::kUnavailable, "too many wait"});
+}
+
+void EdgeHandler::AskOrigin(const crypto::Sha256Digest& name) { Resolved(name, FindOrMake(name)); }
+
+void EdgeHandler::Resolved(const crypto::Sha256Digest& name, const Result<Catalog::Object>& object) {
+  std::vector<ExchangePtr> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!object.ok() && object.error().code == ErrorCode::kNotFound) RememberAbsent(name);
+    waiting = std::move(resolving_.extract(name).mapped());
+  }
+  const std::string text = ToHex(name);
+  for (const ExchangePtr& exchange : waiting) {
+    if (object.ok()) {
+      Answer(exchange, *object);
+    } else if (object.error().code == ErrorCode::kNotFound) {
+      Refuse(exchange, NotFound(), text);
+    } else {
+      Refuse(exchange, TryLater(), text);
+    }
+  }
+}
+
+// Neither stored nor signed as far as we know: perhaps it is new; else it is as long as the origin says, and nobody
+// vouches for it but its own name.
+Result<Catalog::Object> EdgeHandler::FindOrMake(const crypto::Sha256Digest& name) {
+  std::optional<Identity> identity;
+  if (!parts_.mirror.fresh()) {
+    (void)parts_.mirror.Refresh();  // its failure is logged there; the object may still be a plain one
+    identity = parts_.mirror.FindObject(name);
+  }
+  if (!identity) {
+    if (parts_.link.BackoffMs() > 0) return Error{ErrorCode::kUnavailable, "the origin is left alone for a while"};
+    const std::lock_guard lock(courier_mutex_);
+    const uint64_t size = TILL_TRY(courier_->ObjectSize(name));
+    if (size == 0 || size > kLargestPlainObject) return Error{ErrorCode::kNotFound, "no object of a usable size"};
+    identity = Identity{name, size, 0, {}};
+  }
+  return parts_.catalog.Create(*identity);
+}
+
+bool EdgeHandler::KnownAbsent(const crypto::Sha256Digest& name) {
+  const std::lock_guard lock(mutex_);
+  const auto found = absent_.find(name);
+  return found != absent_.end() && parts_.clock.MonotonicMs() < found->second;
+}
+
+void EdgeHandler::RememberAbsent(const crypto::Sha256Digest& name) {  // with mutex_ held
+  const int64_t now_ms = parts_.clock.MonotonicMs();
+  if (absent_.size() >= options_.max_absent_names) {
+    std::erase_if(absent_, [&](const auto& one) { return one.second <= now_ms; });
+    if (absent_.size() >= options_.max_absent_names) absent_.clear();
+  }
+  // A name seen absent keeps its first deadline: asking again and again must not keep a new object away.
+  auto [found, is_new] = absent_.try_emplace(name, now_ms + options_.absent_ms);
+  if (!is_new && found->second <= now_ms) found->second = now_ms + options_.absent_ms;
+}
+
+// What the request asks for, and how much of it is here.
+void EdgeHandler::Judge(Pending& pending) const {
+  const http::Request& request = pending.exchange->request();
+  const Identity& identity = pending.object->identity();
+  http::RangeSelection selection = http::SelectRange(request.header("Range"), identity.size);
+  if (request.has_header("If-Range") && request.header("If-Range") != StrongEtag(identity.name)) selection = {};
+  if (selection.verdict != http::RangeVerdict::kPartial) selection.ranges = {{0, identity.size}};
+  pending.ranges = std::move(selection.ranges);
+  const bool all = std::ranges::all_of(pending.ranges, [&](const http::ByteRange& range) {
+    return pending.object->HoldsAll(range.first, range.length);
+  });
+  pending.collapsed = pending.object->has_waiters();
+  pending.verdict = all                                  ? CacheVerdict::kHit
+                    : pending.object->stored_bytes() > 0 ? CacheVerdict::kPartial
+                                                         : CacheVerdict::kMiss;
+}
+
+void EdgeHandler::Answer(const ExchangePtr& exchange, const Catalog::Object& object) {
+  auto pending = std::make_shared<Pending>();
+  pending->exchange = exchange;
+  pending->object = object;
+  pending->deadline_ms = parts_.clock.MonotonicMs() + options_.wait_ms;
+  Judge(*pending);
+  pending->response = ObjectResponse(*pending);
+  ++(pending->verdict == CacheVerdict::kHit ? parts_.counters.hits : parts_.counters.misses);
+  // What has no body needs no byte: HEAD, 304, 412, 416.
+  const bool needs_bytes = exchange->request().method != "HEAD" && pending->response.stream != nullptr;
+  if (!needs_bytes || pending->verdict == CacheVerdict::kHit) return Send(*pending);
+  Await(pending);
+}
+
+http::Response EdgeHandler::ObjectResponse(const Pending& pending) const {
+  const Identity& identity = pending.object->identity();
+  http::RangeBody body;
+  body.size = identity.size;
+  body.etag = StrongEtag(identity.name);
+  body.make_stream = [this, object = pending.object, exchange = std::weak_ptr(pending.exchange)](
+                         uint64_t first, uint64_t length) -> std::unique_ptr<http::BodyStream> {
+    return std::make_unique<ObjectStream>(
+        ObjectStream::Context{object, exchange, parts_.filler, parts_.clock, options_.wait_ms}, first, length);
+  };
+  http::Response response = http::RangeResponse(pending.exchange->request(), std::move(body));
+  Freshness freshness;
+  freshness.name = identity.name;
+  freshness.age_s = std::max<int64_t>(0, parts_.clock.UnixMs() / 1000 - parts_.catalog.StoredSince(identity.name));
+  freshness.verdict = pending.verdict;
+  freshness.collapsed = pending.collapsed;
+  AddObjectHeaders(freshness, response);
+  return response;
+}
+
+// Sends the answer if its first byte is there, refuses if it cannot come, else leaves a waiter that comes back here.
+void EdgeHandler::Await(const PendingPtr& pending) {
+  if (pending->exchange->gone()) return;
+  const int64_t now_ms = parts_.clock.MonotonicMs();
+  // A link in its back-off has just failed again; once the back-off is over this demand is what tries it anew.
+  const bool hopeless = now_ms >= pending->deadline_ms || (parts_.link.down() && parts_.link.BackoffMs() > 0);
+  Waiter waiter{std::min(pending->deadline_ms, now_ms + kLookAgainMs), [this, pending] { Await(pending); }};
+  const Run run = pending->object->Take(pending->ranges.front().first, 1, hopeless ? nullptr : &waiter);
+  const std::string object = ToHex(pending->object->identity().name);
+  switch (run.kind) {
+    case Run::Kind::kFile:
+    case Run::Kind::kMemory:
+      return Send(*pending);
+    case Run::Kind::kMissing:
+      if (hopeless) return Refuse(pending->exchange, TryLater(), object);
+      return parts_.filler.Schedule(pending->object);
+    case Run::Kind::kFailed:
+      if (run.trouble == Trouble::kAbsent) return Refuse(pending->exchange, NotFound(), object);
+      if (run.trouble == Trouble::kWrongBytes) return Refuse(pending->exchange, WrongOrigin(), object);
+      return Refuse(pending->exchange, TryLater(), object);
+  }
+}
+
+void EdgeHandler::Send(Pending& pending) {
+  const http::Request& request = pending.exchange->request();
+  AccessLine line = LineFor(request, ToHex(pending.object->identity().name));
+  line.status = pending.response.status;
+  line.cache = CacheVerdictName(pending.verdict);
+  if (!pending.response.stream) {
+    line.complete = true;
+    parts_.access_log.Write(line);
+    return pending.exchange->Respond(std::move(pending.response));
+  }
+  const bool head = request.method == "HEAD";
+  auto done = [this, line, ranges = pending.ranges, head](uint64_t sent_bytes, bool complete) mutable {
+    parts_.counters.bytes_served += sent_bytes;
+    line.complete = complete || head;
+    for (const http::ByteRange& range : ranges) {  // one line per range, front to back
+      line.first = range.first;
+      line.asked = range.length;
+      line.sent = std::min(sent_bytes, range.length);
+      sent_bytes -= line.sent;
+      parts_.access_log.Write(line);
+    }
+  };
+  pending.response.stream = std::make_unique<MeteredStream>(std::move(pending.response.stream), std::move(done));
+  pending.exchange->Respond(std::move(pending.response));
+}
+
+void EdgeHandler::Refuse(const ExchangePtr& exchange, http::Response response, std::string_view object) {
+  AccessLine line = LineFor(exchange->request(), object);
+  line.status = response.status;
+  line.complete = true;
+  parts_.access_log.Write(line);
+  exchange->Respond(std::move(response));
+}
+
+AccessLine EdgeHandler::LineFor(const http::Request& request, std::string_view object) const {
+  AccessLine line;
+  line.peer = request.peer;
+  line.agent = request.header("User-Agent");
+  line.method = request.method;
+  line.path = request.path;
+  line.object = object;
+  line.cache = "none";
+  return line;
+}
+
+// --- Metadata ---
+
+void EdgeHandler::OnMetadata(const ExchangePtr& exchange, const std::string& file) {
+  if (!Mirror::IsFileName(file)) return exchange->Respond(NotFound());
+  const auto text = parts_.mirror.File(file);
+  // The timestamp says what is new, so it must be; everything else has its version in its name.
+  if (text && (file != "timestamp.json" || parts_.mirror.fresh())) return RespondMetadata(exchange, file, *text);
+  if (!asks_.Post([this, exchange, file] { FetchMetadata(exchange, file); })) exchange->Respond(TryLater());
+}
+
+void EdgeHandler::FetchMetadata(const ExchangePtr& exchange, const std::string& file) {
+  if (!parts_.mirror.fresh()) (void)parts_.mirror.Refresh();  // the last verified set serves on; logged there
+  if (const auto text = parts_.mirror.File(file)) return RespondMetadata(exchange, file, *text);
+  const auto root = parts_.mirror.PassOldRoot(file);
+  if (root.ok()) return RespondMetadata(exchange, file, *root);
+  exchange->Respond(root.error().code == ErrorCode::kNotFound ? NotFound() : TryLater());
+}
+
+void EdgeHandler::RespondMetadata(const ExchangePtr& exchange, const std::string& file, const std::string& text) {
+  const std::string etag = StrongEtag(crypto::Sha256Of(AsBytes(text)));
+  const bool known = exchange->request().header("If-None-Match") == etag;
+  http::Response response = known ? http::Response{} : http::JsonResponse(200, text);
+  if (known) response.status = 304;
+  response.headers.push_back({"ETag", etag});
+  response.headers.push_back({"Cache-Control", file == "timestamp.json" ? "no-cache" : "public, max-age=3600"});
+  response.headers.push_back({"Via", "1.1 tilledge"});
+  exchange->Respond(std::move(response));
+}
+
+// --- Status ---
+
+http::Response EdgeHandler::StatusResponse() const {
+  const Counters& counters = parts_.counters;
+  json::Value status;
+  const std::pair<const char*, const Counters::Count*> numbers[] = {
+      {"requests", &counters.requests},
+      {"bytes_served", &counters.bytes_served},
+      {"bytes_filled", &counters.bytes_filled},
+      {"bytes_metadata", &counters.bytes_metadata},
+      {"origin_requests", &counters.origin_requests},
+      {"origin_failures", &counters.origin_failures},
+      {"hits", &counters.hits},
+      {"misses", &counters.misses},
+      {"chunks_stored", &counters.chunks_stored},
+      {"chunks_refused", &counters.chunks_refused},
+      {"chunks_found_bad", &counters.chunks_found_bad},
+      {"objects_evicted", &counters.objects_evicted},
+      {"stores_failed", &counters.stores_failed},
+      {"refreshes", &counters.refreshes},
+      {"refreshes_failed", &counters.refreshes_failed},
+  };
+  for (const auto& [name, count] : numbers) status.Set(name, count->load());
+  status.Set("objects", static_cast<uint64_t>(parts_.catalog.object_count()));
+  status.Set("bytes_stored", parts_.catalog.used_bytes());
+  status.Set("bytes_max", parts_.catalog.max_bytes());
+  status.Set("origin", parts_.link.down() ? "down" : "ok");
+  json::Value metadata;
+  metadata.Set("objects", static_cast<uint64_t>(parts_.mirror.object_count()));
+  for (const char* role : {"root", "timestamp", "snapshot", "targets", "deltas"}) {
+    metadata.Set(role, parts_.mirror.Version(role));
+  }
+  status.Set("metadata", std::move(metadata));
+  http::Response response = http::JsonResponse(200, json::Write(status) + "\n");
+  response.headers.push_back({"Cache-Control", "no-store"});
+  return response;
+}
+
+}  // namespace till::edge
