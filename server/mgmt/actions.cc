@@ -1,8 +1,9 @@
 // Actions of one target and of all.
+#include "server/store/actions.h"
 #include "server/mgmt/listing.h"
 #include "server/mgmt/resources.h"
 #include "server/mgmt/views.h"
-#include "server/store/actions.h"
+#include "server/store/last_seen.h"
 #include "server/store/rollouts.h"
 #include "server/store/software.h"
 #include "server/store/targets.h"
@@ -38,7 +39,8 @@ Result<json::Value> ActionView(kv::ReadTxn& txn, const Call& call, const server:
   const std::string target = call.Link("targets/" + EncodeSegment(action.controller_id));
   SetLink(view, "self", target + "/actions/" + server::IdText(action.id));
   SetLink(view, "target", target);
-  SetLink(view, "status", target + "/actions/" + server::IdText(action.id) + "/status?offset=0&limit=50&sort=id%3ADESC");
+  SetLink(view, "status",
+          target + "/actions/" + server::IdText(action.id) + "/status?offset=0&limit=50&sort=id%3ADESC");
   SetLink(view, "distributionset", call.Link("distributionsets/" + server::IdText(action.set)));
   return view;
 }
@@ -148,7 +150,8 @@ std::vector<std::string> ReadStatusField(const server::ActionStatus& status, con
   if (field == "id") return {server::IdText(status.id)};
   if (field == "type" || field == "status") return {server::ActionStateName(status.state)};
   if (field == "timestamp") return {std::to_string(status.timestamp_ms)};
-  if (field == "code") return status.code ? std::vector<std::string>{std::to_string(*status.code)} : std::vector<std::string>{};
+  if (field == "code")
+    return status.code ? std::vector<std::string>{std::to_string(*status.code)} : std::vector<std::string>{};
   return {std::to_string(status.reported_at_ms)};
 }
 
@@ -159,7 +162,8 @@ Result<Action> Load(kv::ReadTxn& txn, const Call& call) {
   return action;
 }
 
-Result<Response> ListBy(const Call& call, const std::function<Status(kv::ReadTxn&, const std::function<void(const Action&)>&)>& each) {
+Result<Response> ListBy(const Call& call,
+                        const std::function<Status(kv::ReadTxn&, const std::function<void(const Action&)>&)>& each) {
   ListQuery query;
   if (auto refusal = ReadListQuery(call, kFields, query)) return *refusal;
   return Reading(call, [&](kv::ReadTxn& txn) -> Result<Response> {
@@ -242,14 +246,17 @@ Result<Response> Cancel(const Call& call) {
 
 Result<Response> Confirm(const Call& call) {
   const std::string word = TILL_TRY(ReadText(call.body, "confirmation", 16));
-  if (word != "confirmed" && word != "denied") return Error{ErrorCode::kInvalid, "confirmation is confirmed or denied", 0};
+  if (word != "confirmed" && word != "denied")
+    return Error{ErrorCode::kInvalid, "confirmation is confirmed or denied", 0};
   std::vector<std::string> messages;
   for (const json::Value& detail : call.body["details"].items()) messages.push_back(detail.AsString());
-  if (messages.size() > server::kMaxMessages) return Error{ErrorCode::kLimit, "too many messages", server::kMaxMessages};
+  if (messages.size() > server::kMaxMessages)
+    return Error{ErrorCode::kLimit, "too many messages", server::kMaxMessages};
   return Writing(call, [&](kv::WriteTxn& txn) -> Result<Response> {
     const Action action = TILL_TRY(Load(txn, call));
     if (!action.active) return Refuse(410, "action.closed", "the action is over");
-    if (!action.waits_for_confirmation()) return Error{ErrorCode::kNotFound, "the action does not wait for confirmation", 0};
+    if (!action.waits_for_confirmation())
+      return Error{ErrorCode::kNotFound, "the action does not wait for confirmation", 0};
     TILL_TRY(server::ConfirmAction(txn, action.id, word == "confirmed", messages, call.actor()));
     return NoContent();
   });

@@ -68,7 +68,8 @@ Result<uint64_t> ReadId(const json::Value& value) {
   return Error{ErrorCode::kInvalid, "an id is a positive number", 0};
 }
 
-Result<std::string> ReadText(const json::Value& object, std::string_view member, size_t max_bytes, std::string current) {
+Result<std::string> ReadText(const json::Value& object, std::string_view member, size_t max_bytes,
+                             std::string current) {
   const json::Value& value = object[member];
   if (value.is_null()) return current;
   if (!value.is_string()) return Error{ErrorCode::kInvalid, "a member that must be text is none", 0};

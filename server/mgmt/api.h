@@ -1,8 +1,8 @@
 // The Management API's own small frame: one Call in, one Response or Error out, no word of any HTTP server.
 //   Handlers are free functions, one resource per file, listed in routes.cc. They run on worker threads and may block.
-//   An Error becomes a hawkBit error body by its code (see ErrorResponse); where hawkBit has a code of its own, handlers
-//   answer with Refuse(). Bounds: bodies 1 MiB of JSON, 100,000 values.
-//   Source: hawkBit Management API /rest/v1 (August 2026).
+//   An Error becomes a hawkBit error body by its code (see ErrorResponse); where hawkBit has a code of its own,
+//   handlers answer with Refuse(). Bounds: bodies 1 MiB of JSON, 100,000 values. Source: hawkBit Management API
+//   /rest/v1 (August 2026).
 #pragma once
 
 #include <functional>
@@ -48,7 +48,7 @@ struct Call {
   server::Hub& hub;
   const http::Request& request;
   server::Operator who;
-  std::string base_url;               // "https://hub.example"; links start with it
+  std::string base_url;  // "https://hub.example"; links start with it
   int64_t now_ms = 0;
   std::vector<std::string> captures;  // what stood for {…} in the route's pattern
   json::Value body;                   // parsed; null when there was none
@@ -68,7 +68,8 @@ struct Call {
 
 using Handler = Result<Response> (*)(const Call& call);
 
-// Finds the route, checks the permission, parses the body, runs the handler. `call.body` and `captures` are filled here.
+// Finds the route, checks the permission, parses the body, runs the handler. `call.body` and `captures` are filled
+// here.
 Response Dispatch(Call& call, const std::vector<std::string>& segments);
 // Whether some route has this pattern of segments, for tests and the front: "GET targets/{}/actions".
 std::vector<std::string> RouteNames();
@@ -84,7 +85,8 @@ Response ErrorResponse(const Error& error);
 // An id given as number or as text ("3"); kInvalid otherwise.
 Result<uint64_t> ReadId(const json::Value& value);
 // Text of a member within a length; `current` when absent or null. kInvalid for another type or a longer text.
-Result<std::string> ReadText(const json::Value& object, std::string_view member, size_t max_bytes, std::string current = "");
+Result<std::string> ReadText(const json::Value& object, std::string_view member, size_t max_bytes,
+                             std::string current = "");
 // The object itself, or the items of an array of objects: single values are accepted as lists. kInvalid otherwise.
 Result<std::vector<json::Value>> ReadObjects(const json::Value& body, size_t max_items);
 
@@ -98,7 +100,8 @@ std::string EncodeSegment(std::string_view text);              // percent-encode
 // --- transactions ---
 // Answers from one snapshot.
 Result<Response> Reading(const Call& call, const std::function<Result<Response>(kv::ReadTxn&)>& job);
-// Runs a job on the hub's writer. An Error, or an answer of 400 and above, undoes the job alone. May run more than once.
+// Runs a job on the hub's writer. An Error, or an answer of 400 and above, undoes the job alone. May run more than
+// once.
 Result<Response> Writing(const Call& call, const std::function<Result<Response>(kv::WriteTxn&)>& job);
 
 }  // namespace till::mgmt

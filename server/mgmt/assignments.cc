@@ -61,8 +61,9 @@ Result<Response> AssignAll(kv::WriteTxn& txn, const Call& call, const std::vecto
     ++(outcome.already_assigned ? already : assigned);
     if (!server::IsSet(outcome.action)) continue;
     json::Value action = json::Value::Object({{"id", server::Number(outcome.action)}});
-    SetLink(action, "self",
-            call.Link("targets/" + EncodeSegment(assignment.controller_id) + "/actions/" + server::IdText(outcome.action)));
+    SetLink(
+        action, "self",
+        call.Link("targets/" + EncodeSegment(assignment.controller_id) + "/actions/" + server::IdText(outcome.action)));
     actions.Append(std::move(action));
   }
   json::Value body = json::Value::Object();

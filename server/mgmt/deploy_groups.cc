@@ -114,7 +114,9 @@ Result<Response> GroupTargets(const Call& call) {
   return Reading(call, [&](kv::ReadTxn& txn) -> Result<Response> {
     using Member = std::pair<server::Target, server::ActionId>;
     const TargetReader reader(txn, call.hub.last_seen);
-    const auto read = [&](const Member& member, const rsql::Comparison& wanted) { return reader(member.first, wanted); };
+    const auto read = [&](const Member& member, const rsql::Comparison& wanted) {
+      return reader(member.first, wanted);
+    };
     Page<Member, decltype(read)> page(query, read);
     Status trouble;
     TILL_TRY(server::ForEachMember(txn, TILL_TRY(LoadGroup(txn, call)).id, "",

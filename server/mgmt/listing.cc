@@ -63,8 +63,9 @@ std::optional<Response> ReadListQuery(const Call& call, std::span<const rsql::Fi
   auto filter = rsql::Filter::Parse(call.request.QueryParameter("q").value_or(""), fields);
   if (!filter.ok()) {
     const bool field = filter.error().code == ErrorCode::kNotFound;
-    return Refuse(400, field ? "rest.param.rsqlInvalidField" : "rest.param.rsqlParamSyntax",
-                  std::string("q: ") + filter.error().what + " (at character " + std::to_string(filter.error().detail) + ")");
+    return Refuse(
+        400, field ? "rest.param.rsqlInvalidField" : "rest.param.rsqlParamSyntax",
+        std::string("q: ") + filter.error().what + " (at character " + std::to_string(filter.error().detail) + ")");
   }
   query.filter = std::move(*filter);
   return std::nullopt;

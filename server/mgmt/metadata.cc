@@ -52,8 +52,10 @@ Result<Response> AddMetadataTo(const Call& call, const MetadataOwner& owner) {
       entry.value = TILL_TRY(ReadText(body, "value", server::kMaxMetadataValueBytes));
       entry.target_visible = body["targetVisible"].AsBool();
       if (entry.key.empty()) return Error{ErrorCode::kInvalid, "metadata needs a key", 0};
-      if (Find(entries, entry.key) != entries.end()) return Error{ErrorCode::kConflict, "metadata key exists already", 0};
-      if (entries.size() >= server::kMaxMetadata) return Error{ErrorCode::kLimit, "too many metadata entries", server::kMaxMetadata};
+      if (Find(entries, entry.key) != entries.end())
+        return Error{ErrorCode::kConflict, "metadata key exists already", 0};
+      if (entries.size() >= server::kMaxMetadata)
+        return Error{ErrorCode::kLimit, "too many metadata entries", server::kMaxMetadata};
       made.Append(View(entry, owner));
       entries.push_back(std::move(entry));
     }

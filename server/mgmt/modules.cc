@@ -60,7 +60,8 @@ Result<SoftwareModule> ReadModule(const json::Value& body) {
   module.description = TILL_TRY(ReadText(body, "description", server::kMaxDescriptionBytes));
   module.vendor = TILL_TRY(ReadText(body, "vendor", 256));
   module.encrypted = body["encrypted"].AsBool();
-  if (module.name.empty() || module.version.empty()) return Error{ErrorCode::kInvalid, "name and version are needed", 0};
+  if (module.name.empty() || module.version.empty())
+    return Error{ErrorCode::kInvalid, "name and version are needed", 0};
   if (FindModuleType(module.type) == nullptr) return Error{ErrorCode::kInvalid, "type is no software module type", 0};
   return module;
 }

@@ -106,7 +106,8 @@ Status ForEachMatchingTarget(kv::ReadTxn& txn, const server::LastSeen& last_seen
     visit(*target);
     return Ok();
   }
-  return server::ForEachTarget(txn, "", [&](const server::Target& target) { return !matches(target) || visit(target); });
+  return server::ForEachTarget(txn, "",
+                               [&](const server::Target& target) { return !matches(target) || visit(target); });
 }
 
 }  // namespace till::mgmt

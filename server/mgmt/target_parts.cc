@@ -31,7 +31,8 @@ constexpr MetadataOwner kOwner{
 Result<Response> SetAutoConfirm(const Call& call, bool active) {
   return Writing(call, [&](kv::WriteTxn& txn) -> Result<Response> {
     server::Target target = TILL_TRY(server::GetTarget(txn, call.captures[0]));
-    if (active && target.auto_confirm) return Error{ErrorCode::kConflict, "automatic confirmation is active already", 0};
+    if (active && target.auto_confirm)
+      return Error{ErrorCode::kConflict, "automatic confirmation is active already", 0};
     target.auto_confirm = active;
     Touch(target.audit, call.actor());
     TILL_TRY(server::PutTarget(txn, target));

@@ -1,9 +1,9 @@
+#include "server/store/targets.h"
 #include "server/mgmt/listing.h"
 #include "server/mgmt/resources.h"
 #include "server/mgmt/target_filter.h"
 #include "server/mgmt/views.h"
 #include "server/store/last_seen.h"
-#include "server/store/targets.h"
 
 namespace till::mgmt::targets {
 namespace {

@@ -25,8 +25,8 @@ inline constexpr size_t kBatch = 200;  // members started, canceled or removed i
 
 struct GroupPlan {
   std::string name, description;
-  std::string target_filter;  // RSQL on top of the rollout's; "" = all
-  mgmt::rsql::Filter filter;  // the same, parsed
+  std::string target_filter;               // RSQL on top of the rollout's; "" = all
+  mgmt::rsql::Filter filter;               // the same, parsed
   uint32_t target_millipercent = 100'000;  // of what matches and is left when this group is filled
   server::GroupConditions conditions;
 };

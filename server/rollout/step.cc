@@ -55,7 +55,8 @@ Status StartMember(kv::WriteTxn& txn, const Rollout& rollout, DeployGroupId grou
 
 // Starts up to kBatch members of an opened group; when none is left the group runs.
 Status StartBatch(kv::WriteTxn& txn, const Rollout& rollout, DeployGroupId id, int64_t now_ms) {
-  const server::Actor actor{rollout.audit.last_modified_by.empty() ? kActorName : rollout.audit.last_modified_by, now_ms};
+  const server::Actor actor{rollout.audit.last_modified_by.empty() ? kActorName : rollout.audit.last_modified_by,
+                            now_ms};
   const std::vector<Member> members = TILL_TRY(TakeMembers(txn, id, kBatch, true));
   for (const Member& member : members) {
     if (TILL_TRY(server::HasTarget(txn, member.controller_id))) {
@@ -83,7 +84,8 @@ Status SetRolloutState(kv::WriteTxn& txn, Rollout& rollout, RolloutState state, 
 }
 
 // Looks at one running group. Answers true when the rollout changed, so that the caller looks afresh.
-Result<bool> JudgeGroup(kv::WriteTxn& txn, Rollout& rollout, DeployGroup& group, bool newest, bool last, int64_t now_ms) {
+Result<bool> JudgeGroup(kv::WriteTxn& txn, Rollout& rollout, DeployGroup& group, bool newest, bool last,
+                        int64_t now_ms) {
   if (PassedError(group)) {
     TILL_TRY(SetGroupState(txn, group, GroupState::kError));
     TILL_TRY(SetRolloutState(txn, rollout, RolloutState::kPaused, now_ms));

@@ -17,8 +17,9 @@ void PauseInTrouble(server::Hub& hub, server::RolloutId id, const Error& error, 
   const bool for_good = error.code == ErrorCode::kInvalid || error.code == ErrorCode::kNotFound ||
                         error.code == ErrorCode::kRefused || error.code == ErrorCode::kLimit;
   if (!for_good) return;
-  const Status paused =
-      hub.writer.Run([&](kv::WriteTxn& txn) { return Pause(txn, id, server::Actor{"rollout", now_ms}); });
+  const Status paused = hub.writer.Run([&](kv::WriteTxn& txn) {
+    return Pause(txn, id, server::Actor{"rollout", now_ms});
+  });
   if (!paused.ok()) log::Warn("a rollout in trouble cannot be paused", {{"error", paused.error()}});
 }
 

@@ -16,7 +16,7 @@ class Ticker {
  public:
   // `hub` outlives the ticker.
   Ticker(server::Hub& hub, int64_t interval_ms);
-  ~Ticker();  // ends after the step that is running
+  ~Ticker();    // ends after the step that is running
   void Wake();  // a round at once: somebody said start
 
  private:
