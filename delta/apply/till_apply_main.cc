@@ -1,2 +1,135 @@
-// written next
-int main() { return 75; }
+// till-apply: applies one payload to a copy of its base, with the terminal's own code and memory rules.
+#include <getopt.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "core/fault.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "delta/apply/faults.h"
+#include "delta/apply/payload_file.h"
+
+namespace till::delta {
+namespace {
+
+constexpr char kHelp[] =
+    "till-apply: rebuild an image from a payload, in the terminal's memory\n"
+    "\n"
+    "  till-apply --payload FILE --out FILE [--base FILE] [--max-memory SIZE] [--json]\n"
+    "\n"
+    "  --base FILE        the image the delta starts from (not for a full payload)\n"
+    "  --payload FILE     what tillpack delta or tillpack full made\n"
+    "  --out FILE         the image; written beside and renamed when its hash is right\n"
+    "  --max-memory SIZE  refuse payloads that declare more, as 4MiB (the default)\n"
+    "  --json             {\"sha256\",\"bytes\",\"arena_bytes\",\"peak_rss_kib\"} on stdout\n"
+    "\n"
+    "  exit codes: 0 done, 1 failed, 2 usage, 3 wrong base or payload, 4 memory ceiling\n"
+    "\n"
+    "  example:  till-apply --base old.squashfs --payload update.till --out new.squashfs --max-memory 2MiB\n";
+
+struct Arguments {
+  std::string base;
+  std::string payload;
+  std::string out;
+  uint64_t max_memory_bytes = 4 << 20;
+  bool json = false;
+};
+
+int Fail(const Arguments& arguments, int exit_code, const Fault& fault, const std::string& context,
+         const Error* error) {
+  const std::string text =
+      arguments.json ? FormatFaultJson(fault, context, error) : FormatFault(fault, context, error);
+  fputs((text + "\n").c_str(), stderr);
+  return exit_code;
+}
+
+int FailApply(const Arguments& arguments, const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kLimit:
+      return Fail(arguments, 4, kMemoryCeiling, arguments.payload, &error);
+    case ErrorCode::kRefused:
+      return Fail(arguments, 3, kWrongBase, arguments.base, &error);
+    case ErrorCode::kCorrupt:
+      return Fail(arguments, 3, kBadPayload, arguments.payload, &error);
+    case ErrorCode::kUnsupported:
+      return Fail(arguments, 3, kPayloadTooNew, arguments.payload, &error);
+    default:
+      return Fail(arguments, 1, kApplyFailed, arguments.out, &error);
+  }
+}
+
+Result<PayloadHeader> ApplyToFile(const Arguments& arguments, const std::string& unfinished) {
+  FileSource payload = TILL_TRY(FileSource::Open(arguments.payload));
+  const PayloadHeader header = TILL_TRY(OpenPayload(payload)).header;
+  FileSource base(UniqueFd(), 0);
+  if (!arguments.base.empty()) base = TILL_TRY(FileSource::Open(arguments.base));
+  FileSink out = TILL_TRY(FileSink::Create(unfinished));
+  TILL_TRY(ApplyPayloadFile({.payload = &payload,
+                             .base = arguments.base.empty() ? nullptr : &base,
+                             .target = &out,
+                             .max_arena_bytes = arguments.max_memory_bytes}));
+  if (rename(unfinished.c_str(), arguments.out.c_str()) != 0) return SystemError("cannot rename the result");
+  return header;
+}
+
+int Run(const Arguments& arguments) {
+  const std::string unfinished = arguments.out + ".unfinished";
+  const Result<PayloadHeader> header = ApplyToFile(arguments, unfinished);
+  if (!header.ok()) {
+    unlink(unfinished.c_str());
+    return FailApply(arguments, header.error());
+  }
+  struct rusage usage {};
+  getrusage(RUSAGE_SELF, &usage);
+  const std::string digest = ToHex(header->target_sha256);
+  if (arguments.json) {
+    printf("{\"sha256\":\"%s\",\"bytes\":%llu,\"arena_bytes\":%u,\"peak_rss_kib\":%ld}\n", digest.c_str(),
+           static_cast<unsigned long long>(header->target_size), header->arena_bytes, usage.ru_maxrss);
+  } else {
+    printf("sha256    %s\nimage     %llu bytes\narena     %u bytes\npeak RSS  %ld KiB\n", digest.c_str(),
+           static_cast<unsigned long long>(header->target_size), header->arena_bytes, usage.ru_maxrss);
+  }
+  return 0;
+}
+
+int Usage(const char* what) {
+  fputs((FormatFault(kApplyUsage, what, nullptr) + "\n").c_str(), stderr);
+  return 2;
+}
+
+int Main(int argc, char** argv) {
+  static const option kOptions[] = {
+      {"base", required_argument, nullptr, 'b'},       {"payload", required_argument, nullptr, 'p'},
+      {"out", required_argument, nullptr, 'o'},        {"max-memory", required_argument, nullptr, 'm'},
+      {"json", no_argument, nullptr, 'j'},             {"help", no_argument, nullptr, 'h'},
+      {nullptr, 0, nullptr, 0},
+  };
+  Arguments arguments;
+  for (int choice; (choice = getopt_long(argc, argv, "ho:", kOptions, nullptr)) != -1;) {
+    switch (choice) {
+      case 'b': arguments.base = optarg; break;
+      case 'p': arguments.payload = optarg; break;
+      case 'o': arguments.out = optarg; break;
+      case 'j': arguments.json = true; break;
+      case 'm': {
+        const Result<uint64_t> size = ParseSize(optarg);
+        if (!size.ok()) return Usage("--max-memory wants a size, as 4MiB");
+        arguments.max_memory_bytes = *size;
+        break;
+      }
+      case 'h': fputs(kHelp, stdout); return 0;
+      default: return Usage("unknown option");
+    }
+  }
+  if (optind != argc) return Usage("an argument without a name");
+  if (arguments.payload.empty() || arguments.out.empty()) return Usage("--payload and --out are needed");
+  return Run(arguments);
+}
+
+}  // namespace
+}  // namespace till::delta
+
+int main(int argc, char** argv) { return till::delta::Main(argc, argv); }
