@@ -40,8 +40,7 @@ struct Arguments {
 
 int Fail(const Arguments& arguments, int exit_code, const Fault& fault, const std::string& context,
          const Error* error) {
-  const std::string text =
-      arguments.json ? FormatFaultJson(fault, context, error) : FormatFault(fault, context, error);
+  const std::string text = arguments.json ? FormatFaultJson(fault, context, error) : FormatFault(fault, context, error);
   fputs((text + "\n").c_str(), stderr);
   return exit_code;
 }
@@ -102,26 +101,40 @@ int Usage(const char* what) {
 
 int Main(int argc, char** argv) {
   static const option kOptions[] = {
-      {"base", required_argument, nullptr, 'b'},       {"payload", required_argument, nullptr, 'p'},
-      {"out", required_argument, nullptr, 'o'},        {"max-memory", required_argument, nullptr, 'm'},
-      {"json", no_argument, nullptr, 'j'},             {"help", no_argument, nullptr, 'h'},
+      {"base", required_argument, nullptr, 'b'},
+      {"payload", required_argument, nullptr, 'p'},
+      {"out", required_argument, nullptr, 'o'},
+      {"max-memory", required_argument, nullptr, 'm'},
+      {"json", no_argument, nullptr, 'j'},
+      {"help", no_argument, nullptr, 'h'},
       {nullptr, 0, nullptr, 0},
   };
   Arguments arguments;
   for (int choice; (choice = getopt_long(argc, argv, "ho:", kOptions, nullptr)) != -1;) {
     switch (choice) {
-      case 'b': arguments.base = optarg; break;
-      case 'p': arguments.payload = optarg; break;
-      case 'o': arguments.out = optarg; break;
-      case 'j': arguments.json = true; break;
+      case 'b':
+        arguments.base = optarg;
+        break;
+      case 'p':
+        arguments.payload = optarg;
+        break;
+      case 'o':
+        arguments.out = optarg;
+        break;
+      case 'j':
+        arguments.json = true;
+        break;
       case 'm': {
         const Result<uint64_t> size = ParseSize(optarg);
         if (!size.ok()) return Usage("--max-memory wants a size, as 4MiB");
         arguments.max_memory_bytes = *size;
         break;
       }
-      case 'h': fputs(kHelp, stdout); return 0;
-      default: return Usage("unknown option");
+      case 'h':
+        fputs(kHelp, stdout);
+        return 0;
+      default:
+        return Usage("unknown option");
     }
   }
   if (optind != argc) return Usage("an argument without a name");
