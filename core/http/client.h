@@ -38,12 +38,13 @@ struct HeaderField {
   std::string value;
 };
 
+// The `{}` let callers name only what they set: Call{.method = "PUT", .url = url}.
 struct Call {
   std::string method = "GET";
-  std::string url;
-  std::vector<HeaderField> headers;
-  std::string body;
-  std::string body_file;  // when set, the body is this file, streamed (PUT and POST)
+  std::string url{};
+  std::vector<HeaderField> headers{};
+  std::string body{};
+  std::string body_file{};  // when set, the body is this file, streamed (PUT and POST)
   uint64_t max_reply_bytes = 1 << 20;
 };
 
@@ -55,12 +56,12 @@ struct Reply {
 };
 
 struct DownloadCall {
-  std::string url;
-  std::vector<HeaderField> headers;
-  uint64_t from = 0;     // first byte wanted; above 0 a Range request is sent
-  uint64_t length = 0;   // bytes wanted from there, also by Range ("bytes=from-last"); 0 = to the end. After a 200
-                         // exactly these are delivered and the connection is cut; a 206 that holds others is kCorrupt
-  std::string if_range;  // strong ETag of what we have the start of, or ""
+  std::string url{};
+  std::vector<HeaderField> headers{};
+  uint64_t from = 0;       // first byte wanted; above 0 a Range request is sent
+  uint64_t length = 0;     // bytes wanted from there, also by Range ("bytes=from-last"); 0 = to the end. After a 200
+                           // exactly these are delivered and the connection is cut; a 206 that holds others is kCorrupt
+  std::string if_range{};  // strong ETag of what we have the start of, or ""
   uint64_t expected_size = 0;  // whole object; 0 = not known. More bytes than this are kLimit.
 };
 
