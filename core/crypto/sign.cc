@@ -143,6 +143,12 @@ Status PublicKey::Verify(ByteView message, ByteView signature) const {
   return Ok();
 }
 
+bool PublicKey::SameAs(const PublicKey& other) const {
+  const bool same = kind_ == other.kind_ && EVP_PKEY_eq(key_.get(), other.key_.get()) == 1;
+  ERR_clear_error();
+  return same;
+}
+
 PrivateKey PrivateKey::Generate() {
   EVP_PKEY* key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
   if (key == nullptr) abort();

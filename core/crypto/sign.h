@@ -21,6 +21,8 @@ class PublicKey {
   // kRefused when the signature is not this key's over this message, however malformed it is.
   Status Verify(ByteView message, ByteView signature) const;
   KeyKind kind() const { return kind_; }
+  // The same key, however it was written (a PEM has many forms): who counts signatures counts keys by this.
+  bool SameAs(const PublicKey& other) const;
 
  private:
   PublicKey(KeyKind kind, std::shared_ptr<evp_pkey_st> key) : kind_(kind), key_(std::move(key)) {}
