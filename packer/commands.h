@@ -36,6 +36,10 @@ void AddReleaseCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddVerifyCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddPublishCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddRenewCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddDeltaCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddFullCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddApplyCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddInfoCommand(CLI::App& program, GlobalOptions& options, Run& run);
 
 // Prints a fault on stderr, as text or JSON; answers `exit_code`, or 75 when the cause may pass by itself.
 int Fail(const GlobalOptions& options, int exit_code, const Fault& fault, std::string_view context,

@@ -23,5 +23,10 @@ inline constexpr Fault kPublishConflict{"T1008", "the hub holds something else u
                                         "a version is published once: choose a new one"};
 inline constexpr Fault kNoRelease{"T1009", "there is no release here",
                                   "give the folder that tillpack release made, as in out/1.5.0"};
+inline constexpr Fault kInputUnreadable{"T1010", "a file cannot be read", "give the path of an existing file"};
+inline constexpr Fault kPayloadNotMade{"T1011", "the payload was not made",
+                                       "mend the cause and run the same command again"};
+inline constexpr Fault kNotAPayload{"T1012", "this is no payload, or a damaged one",
+                                    "give a file that tillpack delta, full or release made"};
 
 }  // namespace till::packer

@@ -17,6 +17,9 @@ int main(int argc, char** argv) {
       "  tillpack release --version 1.5.0\n"
       "  tillpack verify out/1.5.0 --apply-all\n"
       "  tillpack publish out/1.5.0 --server https://ota.example --token-file admin.token\n"
+      "  tillpack delta --from old.squashfs --to new.squashfs -o update.till\n"
+      "  tillpack apply --from old.squashfs --payload update.till -o rebuilt.squashfs --max-memory 2MiB\n"
+      "  tillpack info update.till\n"
       "Exit codes: 0 ok, 1 failed, 2 usage, 3 verification failed, 4 a ceiling is broken, 5 no delta good enough,\n"
       "6 conflict with what is published, 7 signing device, 75 try again.");
   GlobalOptions options;
@@ -27,6 +30,10 @@ int main(int argc, char** argv) {
   AddVerifyCommand(program, options, run);
   AddPublishCommand(program, options, run);
   AddRenewCommand(program, options, run);
+  AddDeltaCommand(program, options, run);
+  AddFullCommand(program, options, run);
+  AddApplyCommand(program, options, run);
+  AddInfoCommand(program, options, run);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

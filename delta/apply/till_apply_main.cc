@@ -1,16 +1,14 @@
 // till-apply: applies one payload to a copy of its base, with the terminal's own code and memory rules.
 #include <getopt.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <string>
 
 #include "core/fault.h"
-#include "core/file.h"
 #include "core/text.h"
+#include "delta/apply/apply_to_file.h"
 #include "delta/apply/faults.h"
-#include "delta/apply/payload_file.h"
 
 namespace till::delta {
 namespace {
@@ -31,71 +29,35 @@ constexpr char kHelp[] =
     "  example:  till-apply --base old.squashfs --payload update.till --out new.squashfs --max-memory 2MiB\n";
 
 struct Arguments {
-  std::string base;
-  std::string payload;
-  std::string out;
-  uint64_t max_memory_bytes = 4 << 20;
+  ApplyPaths paths{.base = "", .payload = "", .out = "", .max_arena_bytes = 4 << 20};
   bool json = false;
 };
 
-int Fail(const Arguments& arguments, int exit_code, const Fault& fault, const std::string& context,
-         const Error* error) {
-  const std::string text = arguments.json ? FormatFaultJson(fault, context, error) : FormatFault(fault, context, error);
-  fputs((text + "\n").c_str(), stderr);
-  return exit_code;
-}
-
-int FailApply(const Arguments& arguments, const Error& error) {
-  switch (error.code) {
-    case ErrorCode::kLimit:
-      return Fail(arguments, 4, kMemoryCeiling, arguments.payload, &error);
-    case ErrorCode::kRefused:
-      return Fail(arguments, 3, kWrongBase, arguments.base, &error);
-    case ErrorCode::kCorrupt:
-      return Fail(arguments, 3, kBadPayload, arguments.payload, &error);
-    case ErrorCode::kUnsupported:
-      return Fail(arguments, 3, kPayloadTooNew, arguments.payload, &error);
-    default:
-      return Fail(arguments, 1, kApplyFailed, arguments.out, &error);
-  }
-}
-
-Result<PayloadHeader> ApplyToFile(const Arguments& arguments, const std::string& unfinished) {
-  FileSource payload = TILL_TRY(FileSource::Open(arguments.payload));
-  const PayloadHeader header = TILL_TRY(OpenPayload(payload)).header;
-  FileSource base(UniqueFd(), 0);
-  if (!arguments.base.empty()) base = TILL_TRY(FileSource::Open(arguments.base));
-  FileSink out = TILL_TRY(FileSink::Create(unfinished));
-  TILL_TRY(ApplyPayloadFile({.payload = &payload,
-                             .base = arguments.base.empty() ? nullptr : &base,
-                             .target = &out,
-                             .max_arena_bytes = arguments.max_memory_bytes}));
-  if (rename(unfinished.c_str(), arguments.out.c_str()) != 0) return SystemError("cannot rename the result");
-  return header;
-}
-
 int Run(const Arguments& arguments) {
-  const std::string unfinished = arguments.out + ".unfinished";
-  const Result<PayloadHeader> header = ApplyToFile(arguments, unfinished);
-  if (!header.ok()) {
-    unlink(unfinished.c_str());
-    return FailApply(arguments, header.error());
+  const ApplyOutcome outcome = ApplyToFile(arguments.paths);
+  if (!outcome.status.ok()) {
+    const Error& error = outcome.status.error();
+    const std::string text = arguments.json ? FormatFaultJson(*outcome.fault, outcome.context, &error) + "\n"
+                                            : FormatFault(*outcome.fault, outcome.context, &error);
+    fputs(text.c_str(), stderr);
+    return outcome.exit_code;
   }
   struct rusage usage {};
   getrusage(RUSAGE_SELF, &usage);
-  const std::string digest = ToHex(header->target_sha256);
+  const PayloadHeader& header = outcome.header;
+  const std::string digest = ToHex(header.target_sha256);
   if (arguments.json) {
     printf("{\"sha256\":\"%s\",\"bytes\":%llu,\"arena_bytes\":%u,\"peak_rss_kib\":%ld}\n", digest.c_str(),
-           static_cast<unsigned long long>(header->target_size), header->arena_bytes, usage.ru_maxrss);
+           static_cast<unsigned long long>(header.target_size), header.arena_bytes, usage.ru_maxrss);
   } else {
     printf("sha256    %s\nimage     %llu bytes\narena     %u bytes\npeak RSS  %ld KiB\n", digest.c_str(),
-           static_cast<unsigned long long>(header->target_size), header->arena_bytes, usage.ru_maxrss);
+           static_cast<unsigned long long>(header.target_size), header.arena_bytes, usage.ru_maxrss);
   }
   return 0;
 }
 
 int Usage(const char* what) {
-  fputs((FormatFault(kApplyUsage, what, nullptr) + "\n").c_str(), stderr);
+  fputs(FormatFault(kApplyUsage, what, nullptr).c_str(), stderr);
   return 2;
 }
 
@@ -113,13 +75,13 @@ int Main(int argc, char** argv) {
   for (int choice; (choice = getopt_long(argc, argv, "ho:", kOptions, nullptr)) != -1;) {
     switch (choice) {
       case 'b':
-        arguments.base = optarg;
+        arguments.paths.base = optarg;
         break;
       case 'p':
-        arguments.payload = optarg;
+        arguments.paths.payload = optarg;
         break;
       case 'o':
-        arguments.out = optarg;
+        arguments.paths.out = optarg;
         break;
       case 'j':
         arguments.json = true;
@@ -127,7 +89,7 @@ int Main(int argc, char** argv) {
       case 'm': {
         const Result<uint64_t> size = ParseSize(optarg);
         if (!size.ok()) return Usage("--max-memory wants a size, as 4MiB");
-        arguments.max_memory_bytes = *size;
+        arguments.paths.max_arena_bytes = *size;
         break;
       }
       case 'h':
@@ -138,7 +100,7 @@ int Main(int argc, char** argv) {
     }
   }
   if (optind != argc) return Usage("an argument without a name");
-  if (arguments.payload.empty() || arguments.out.empty()) return Usage("--payload and --out are needed");
+  if (arguments.paths.payload.empty() || arguments.paths.out.empty()) return Usage("--payload and --out are needed");
   return Run(arguments);
 }
 

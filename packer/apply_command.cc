@@ -1,0 +1,61 @@
+// tillpack apply: a payload applied by the terminal's own applier, under the memory it declares.
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "core/json/json.h"
+#include "core/text.h"
+#include "delta/apply/apply_to_file.h"
+#include "packer/commands.h"
+#include "packer/faults.h"
+
+namespace till::packer {
+namespace {
+
+struct Arguments {
+  delta::ApplyPaths paths;
+  std::string max_memory = "8MiB";
+};
+
+int Apply(const GlobalOptions& options, Arguments& arguments) {
+  const Result<uint64_t> ceiling = ParseSize(arguments.max_memory);
+  if (!ceiling.ok()) return Fail(options, kExitUsage, kBadArgument, "--max-memory " + arguments.max_memory);
+  arguments.paths.max_arena_bytes = *ceiling;
+  const delta::ApplyOutcome outcome = delta::ApplyToFile(arguments.paths);
+  if (!outcome.status.ok()) {
+    return Fail(options, outcome.exit_code, *outcome.fault, outcome.context, &outcome.status.error());
+  }
+  struct rusage usage {};
+  getrusage(RUSAGE_SELF, &usage);
+  const std::string digest = ToHex(outcome.header.target_sha256);
+  if (options.json) {
+    json::Value event = json::Value::Object();
+    event.Set("event", "apply.done").Set("file", arguments.paths.out).Set("sha256", digest);
+    event.Set("bytes", outcome.header.target_size).Set("arena_bytes", outcome.header.arena_bytes);
+    event.Set("peak_rss_kib", int64_t{usage.ru_maxrss});
+    std::printf("%s\n", json::Write(event).c_str());
+    return kExitOk;
+  }
+  std::printf(" ok   %s: %s, sha256:%s, arena %s\n", Printable(arguments.paths.out).c_str(),
+              FormatSize(outcome.header.target_size).c_str(), digest.c_str(),
+              FormatSize(outcome.header.arena_bytes).c_str());
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddApplyCommand(CLI::App& program, GlobalOptions& options, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command =
+      program.add_subcommand("apply", "Rebuild an image as a terminal does (exit 3: wrong base or payload)");
+  command->add_option("--from", arguments->paths.base, "The image to start from (not for a full payload)");
+  command->add_option("--payload", arguments->paths.payload, "Payload")->required();
+  command->add_option("-o,--out", arguments->paths.out, "Image to write")->required();
+  command->add_option("--max-memory", arguments->max_memory, "Refuse payloads that declare more (exit 4)")
+      ->capture_default_str();
+  command->callback(
+      [&options, &run, arguments] { run = [&options, arguments] { return Apply(options, *arguments); }; });
+}
+
+}  // namespace till::packer

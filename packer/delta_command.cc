@@ -1,0 +1,87 @@
+// tillpack delta and tillpack full: one payload from files, without a release around it.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "core/file.h"
+#include "core/json/json.h"
+#include "core/text.h"
+#include "delta/apply/payload_file.h"
+#include "packer/commands.h"
+#include "packer/faults.h"
+#include "packer/progress.h"
+
+namespace till::packer {
+namespace {
+
+constexpr uint64_t kMaxInputBytes = uint64_t{2} << 30;
+
+struct Arguments {
+  std::string from;  // "" for a full payload
+  std::string to;
+  std::string out;
+};
+
+int Report(const GlobalOptions& options, const Arguments& arguments, ByteView payload) {
+  MemorySource source(payload);
+  const Result<delta::PayloadFile> file = delta::OpenPayload(source);
+  if (!file.ok()) return Fail(options, kExitFailed, kPayloadNotMade, arguments.out, &file.error());
+  const delta::PayloadHeader& header = file->header;
+  if (options.json) {
+    json::Value event = json::Value::Object();
+    event.Set("event", std::string(delta::PayloadKindName(header.kind)) + ".done").Set("file", arguments.out);
+    event.Set("bytes", uint64_t{payload.size()}).Set("target_bytes", header.target_size);
+    event.Set("target_sha256", ToHex(header.target_sha256)).Set("arena_bytes", header.arena_bytes);
+    std::printf("%s\n", json::Write(event).c_str());
+    return kExitOk;
+  }
+  std::printf(" ok   %s: %s for an image of %s, applied in %s\n", Printable(arguments.out).c_str(),
+              FormatSize(payload.size()).c_str(), FormatSize(header.target_size).c_str(),
+              FormatSize(header.arena_bytes).c_str());
+  return kExitOk;
+}
+
+int Make(const GlobalOptions& options, const Arguments& arguments) {
+  const Result<Bytes> target = ReadBinaryFile(arguments.to, kMaxInputBytes);
+  if (!target.ok()) return Fail(options, kExitFailed, kInputUnreadable, arguments.to, &target.error());
+  Result<Bytes> payload = Error{ErrorCode::kInvalid, "not made"};
+  {
+    Progress progress(options, arguments.to, SystemClock());
+    delta::DiffOptions diff_options;
+    diff_options.progress = [&progress](const delta::DiffProgress& at) {
+      progress.Show(at);
+      return true;
+    };
+    if (arguments.from.empty()) {
+      payload = delta::MakeFull(*target, diff_options);
+    } else {
+      const Result<Bytes> base = ReadBinaryFile(arguments.from, kMaxInputBytes);
+      if (!base.ok()) return Fail(options, kExitFailed, kInputUnreadable, arguments.from, &base.error());
+      payload = delta::MakeDelta(*base, *target, diff_options);
+    }
+  }
+  if (!payload.ok()) return Fail(options, kExitFailed, kPayloadNotMade, arguments.to, &payload.error());
+  const Status written = WriteFileAtomically(arguments.out, *payload);
+  if (!written.ok()) return Fail(options, kExitFailed, kPayloadNotMade, arguments.out, &written.error());
+  return Report(options, arguments, *payload);
+}
+
+}  // namespace
+
+void AddDeltaCommand(CLI::App& program, GlobalOptions& options, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand("delta", "Make the payload that turns one image into another");
+  command->add_option("--from", arguments->from, "The image the terminals run")->required();
+  command->add_option("--to", arguments->to, "The image they shall run")->required();
+  command->add_option("-o,--out", arguments->out, "Payload to write")->required();
+  command->callback([&options, &run, arguments] { run = [&options, arguments] { return Make(options, *arguments); }; });
+}
+
+void AddFullCommand(CLI::App& program, GlobalOptions& options, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand("full", "Make the payload that gives an image without any base");
+  command->add_option("--to", arguments->to, "The image")->required();
+  command->add_option("-o,--out", arguments->out, "Payload to write")->required();
+  command->callback([&options, &run, arguments] { run = [&options, arguments] { return Make(options, *arguments); }; });
+}
+
+}  // namespace till::packer
