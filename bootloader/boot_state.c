@@ -182,6 +182,8 @@ int till_boot_factory(struct till_boot_record* record, uint8_t slot, const char*
 int till_boot_withdraw(struct till_boot_record* record, uint8_t slot) {
   if (slot >= TILL_BOOT_SLOTS || slot == record->stable || record->trial != TILL_BOOT_NO_SLOT) return 0;
   record->confirmed &= (uint8_t)~bit_of(slot);
+  record->failed = TILL_BOOT_NO_SLOT;
+  record->failed_reason = TILL_BOOT_REASON_NONE;
   memset(&record->slots[slot], 0, sizeof(record->slots[slot]));
   return 1;
 }
@@ -194,8 +196,6 @@ int till_boot_begin_trial(struct till_boot_record* record, uint8_t slot, const c
   set_version(&record->slots[slot], version);
   record->trial = slot;
   record->tries_left = tries;
-  record->failed = TILL_BOOT_NO_SLOT;
-  record->failed_reason = TILL_BOOT_REASON_NONE;
   return 1;
 }
 

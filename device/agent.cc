@@ -1,0 +1,405 @@
+#include "device/agent.h"
+
+#include <algorithm>
+#include <array>
+
+#include "bootloader/boot_state.h"
+
+namespace till::device {
+namespace {
+
+using Kind = Event::Kind;
+
+constexpr uint8_t kMaxReboots = 3;  // asked for without the new slot coming up: the boot code will not try it
+
+// --- Reports ---
+
+void Queue(AgentState& s, Feedback feedback) {
+  if (feedback.action.empty()) return;  // a trial that no server asked for
+  if (feedback.action == s.action) {    // numbers belong to the action under way; others go without
+    feedback.seq = ++s.feedback_seq;
+    feedback.bytes = s.received_bytes;
+  }
+  // A full queue means the server was away for long: steps give way to outcomes.
+  if (s.feedbacks.size() >= AgentState::kMaxFeedbacks) {
+    const auto step = std::find_if(s.feedbacks.begin(), s.feedbacks.end(),
+                                   [](const Feedback& f) { return f.execution == "proceeding"; });
+    s.feedbacks.erase(step == s.feedbacks.end() ? s.feedbacks.begin() : step);
+  }
+  s.feedbacks.push_back(std::move(feedback));
+}
+
+void QueueStep(AgentState& s, uint32_t code, std::string detail) {
+  Feedback feedback;
+  feedback.action = s.action;
+  feedback.execution = "proceeding";
+  feedback.finished = "none";
+  feedback.code = code;
+  feedback.details.push_back(std::move(detail));
+  Queue(s, std::move(feedback));
+}
+
+void QueueOutcome(AgentState& s, bool success, std::string detail) {
+  Feedback feedback;
+  feedback.action = s.action;
+  feedback.execution = "closed";
+  feedback.finished = success ? "success" : "failure";
+  feedback.details.push_back(std::move(detail));
+  Queue(s, std::move(feedback));
+}
+
+void QueueCancelAnswer(AgentState& s, const std::string& action, bool stopped, std::string detail) {
+  Feedback feedback;
+  feedback.about_cancel = true;
+  feedback.action = action;
+  feedback.execution = stopped ? "closed" : "rejected";
+  feedback.finished = stopped ? "success" : "none";
+  feedback.details.push_back(std::move(detail));
+  Queue(s, std::move(feedback));
+}
+
+// --- What several rows do ---
+
+void Forget(AgentState& s) {
+  s.phase = Phase::kIdle;
+  s.action.clear();
+  s.plan = Plan{};
+  s.checkpoint = delta::Checkpoint{};
+  s.received_bytes = 0;
+  s.feedback_seq = 0;
+  s.reboots = 0;
+  s.failure.clear();
+}
+
+void Begin(AgentState& s, const std::string& action) {
+  Forget(s);
+  s.action = action;
+}
+
+void Close(Step& step, bool success, const std::string& detail) {
+  AgentState& s = step.state;
+  QueueOutcome(s, success, detail);
+  s.closed_action = s.action;
+  Forget(s);
+}
+
+// What was written for a rejected payload goes; the wish outlives a kill until the runner has done it.
+void EraseIfWritten(Step& step) {
+  const Phase phase = step.state.phase;
+  if (phase == Phase::kIdle || phase == Phase::kOffered) return;
+  step.state.erase_spare = true;
+  step.actions.push_back(Action::kEraseSpare);
+}
+
+void Add(Step& step, std::initializer_list<Action> actions) {
+  step.actions.insert(step.actions.end(), actions.begin(), actions.end());
+}
+
+// --- Rows ---
+
+void PollNow(Step& step, const Event&) { Add(step, {Action::kSendFeedback, Action::kPoll}); }
+void Rest(Step& step, const Event&) { Add(step, {Action::kRest}); }
+void BackOff(Step& step, const Event& event) {
+  step.state.received_bytes = std::max(step.state.received_bytes, event.received_bytes);
+  Add(step, {Action::kBackOff});
+}
+
+void Offer(Step& step, const Event& event) {
+  AgentState& s = step.state;
+  if (event.action == s.closed_action) return Add(step, {Action::kSendFeedback, Action::kRest});
+  if (s.action != event.action) {
+    // The server gave up the old one: what was written for it goes.
+    EraseIfWritten(step);
+    Begin(s, event.action);
+  }
+  Add(step, {Action::kCheck});
+}
+
+void Gone(Step& step, const Event&) {
+  EraseIfWritten(step);
+  Forget(step.state);
+  Add(step, {Action::kRest});
+}
+
+void Accept(Step& step, const Event& event) {
+  AgentState& s = step.state;
+  s.plan = event.plan;
+  s.phase = Phase::kOffered;
+  QueueStep(s, 100, "offered: " + s.plan.target.version);
+  Add(step, {Action::kSendFeedback, Action::kPrepare});
+}
+
+// The same action was offered again after an interruption.
+void AcceptAgain(Step& step, const Event& event) {
+  AgentState& s = step.state;
+  if (!s.plan.SamePayload(event.plan)) {
+    s.checkpoint = delta::Checkpoint{};
+    s.received_bytes = 0;
+  }
+  s.plan = event.plan;
+  Add(step, {Action::kSendFeedback, Action::kPrepare});
+}
+
+void Refuse(Step& step, const Event& event) {
+  EraseIfWritten(step);
+  Close(step, false, event.text);
+  Add(step, {Action::kSendFeedback, Action::kRest});
+}
+
+void Already(Step& step, const Event& event) {
+  Close(step, true, "runs already: " + event.text);
+  Add(step, {Action::kSendFeedback, Action::kRest});
+}
+
+void StartInstall(Step& step, const Event& event) {
+  AgentState& s = step.state;
+  s.phase = Phase::kInstalling;
+  s.erase_spare = false;
+  s.slot(OtherSlot(event.boot.running)) = SlotImage{};
+  QueueStep(s, 110,
+            std::string("downloading a ") + (s.plan.is_delta ? "delta" : "full payload") + " of " +
+                std::to_string(s.plan.payload_bytes) + " bytes");
+  Add(step, {Action::kSendFeedback, Action::kInstall});
+}
+
+void GoOnInstalling(Step& step, const Event&) { Add(step, {Action::kInstall}); }
+
+void Progress(Step& step, const Event& event) {
+  step.state.checkpoint = event.checkpoint;
+  step.state.received_bytes = std::max(step.state.received_bytes, event.received_bytes);
+}
+
+void Written(Step& step, const Event& event) {
+  AgentState& s = step.state;
+  s.phase = Phase::kWritten;
+  s.received_bytes = event.received_bytes;
+  s.peak_rss_kib = event.peak_rss_kib;
+  QueueStep(s, 120, "written: " + std::to_string(s.plan.target.length_bytes) + " bytes");
+  Add(step, {Action::kSendFeedback, Action::kReadBack});
+}
+
+void Verified(Step& step, const Event& event) {
+  AgentState& s = step.state;
+  s.phase = Phase::kVerified;
+  s.slot(OtherSlot(event.boot.running)) = s.plan.target;
+  QueueStep(s, 130, "verified: read back, peak memory " + std::to_string(s.peak_rss_kib) + " KiB");
+  Add(step, {Action::kSendFeedback, Action::kAskSwitch});
+}
+
+void Switch(Step& step, const Event&) {
+  AgentState& s = step.state;
+  s.phase = Phase::kTrying;
+  QueueStep(s, 140, "trying: " + s.plan.target.version);
+  Add(step, {Action::kBeginTrial, Action::kSendFeedback, Action::kReboot});
+}
+
+void Healthy(Step& step, const Event&) { Add(step, {Action::kConfirm}); }
+
+void Unhealthy(Step& step, const Event& event) {
+  step.state.failure = event.text;
+  Add(step, {Action::kMarkFailed, Action::kReboot});
+}
+
+void Confirmed(Step& step, const Event&) {
+  AgentState& s = step.state;
+  s.floor = std::max(s.floor, std::min(s.plan.signed_floor, s.plan.target.rollback_index));
+  Close(step, true, "confirmed: " + s.plan.target.version);
+  Add(step, {Action::kSendFeedback, Action::kPoll});
+}
+
+void CancelNow(Step& step, const Event& event) {
+  AgentState& s = step.state;
+  if (event.action == s.action && !s.action.empty()) {
+    EraseIfWritten(step);
+    QueueCancelAnswer(s, event.action, true, "stopped");
+    s.closed_action = s.action;
+    Forget(s);
+  } else {
+    QueueCancelAnswer(s, event.action, true, "not under way here");
+  }
+  Add(step, {Action::kSendFeedback, Action::kRest});
+}
+
+void CancelTooLate(Step& step, const Event& event) {
+  QueueCancelAnswer(step.state, event.action, false, "too late: the new image is being tried");
+  Add(step, {Action::kSendFeedback, Action::kRest});
+}
+
+// --- Starting, by what the boot record says ---
+
+std::string FallBackReason(uint8_t reason) {
+  switch (reason) {
+    case TILL_BOOT_REASON_TRIES:
+      return "boot: tries used up";
+    case TILL_BOOT_REASON_HEALTH:
+      return "health: checks failed";
+    case TILL_BOOT_REASON_IMAGE:
+      return "boot: image not bootable";
+    case TILL_BOOT_REASON_FLOOR:
+      return "boot: below the rollback floor";
+    case TILL_BOOT_REASON_OPERATOR:
+      return "boot: marked failed by hand";
+    default:
+      return "boot: fell back";
+  }
+}
+
+void RollBack(Step& step, const std::string& reason) {
+  EraseIfWritten(step);
+  Close(step, false, reason);
+  Add(step, {Action::kSendFeedback, Action::kPoll});
+}
+
+void RebootAgain(Step& step) {
+  AgentState& s = step.state;
+  if (++s.reboots > kMaxReboots) {
+    s.failure = "boot: the new slot was not started in " + std::to_string(kMaxReboots) + " restarts";
+    return Add(step, {Action::kMarkFailed, Action::kLook});
+  }
+  Add(step, {Action::kSendFeedback, Action::kReboot});
+}
+
+void StartTrying(Step& step, const Event& event) {
+  AgentState& s = step.state;
+  const BootView& boot = event.boot;
+  const bool failing = !s.failure.empty();
+  if (boot.in_trial && boot.running == boot.trial) {
+    if (failing) return Add(step, {Action::kMarkFailed, Action::kReboot});
+    return Add(step, {Action::kCheckHealth});
+  }
+  if (boot.in_trial) {
+    if (!failing) return RebootAgain(step);
+    return Add(step, {Action::kMarkFailed, Action::kLook});
+  }
+  if (boot.running != boot.stable) return Add(step, {Action::kReboot});  // marked failed, still running in it
+  if (boot.has_failed) return RollBack(step, failing ? s.failure : FallBackReason(boot.failed_reason));
+  const SlotImage& here = s.slot(boot.running);
+  if (here.known && here.sha256 == s.plan.target.sha256) return Confirmed(step, event);  // killed behind the confirm
+  Add(step, {Action::kBeginTrial, Action::kSendFeedback, Action::kReboot});              // killed before the trial
+}
+
+// A trial that this journal knows nothing about: somebody began it by hand, or the journal was lost.
+void StartIdle(Step& step, const Event& event) {
+  const BootView& boot = event.boot;
+  if (boot.in_trial && boot.running == boot.trial) {
+    step.state.phase = Phase::kTrying;
+    step.state.plan.target = step.state.slot(boot.running);
+    return Add(step, {Action::kCheckHealth});
+  }
+  if (step.state.erase_spare && !boot.in_trial) Add(step, {Action::kEraseSpare});
+  PollNow(step, event);
+}
+
+// The trial could not be begun.
+void TrialRefused(Step& step, const Event& event) { RollBack(step, event.text); }
+
+void StartWritten(Step& step, const Event&) { Add(step, {Action::kReadBack}); }
+void StartVerified(Step& step, const Event&) { Add(step, {Action::kAskSwitch}); }
+
+// --- The table ---
+
+struct Row {
+  Phase phase;
+  Kind event;
+  void (*act)(Step& step, const Event& event);
+};
+
+constexpr std::array kTable = {
+    Row{Phase::kIdle, Kind::kStarted, StartIdle},
+    Row{Phase::kIdle, Kind::kNothing, Rest},
+    Row{Phase::kIdle, Kind::kOffer, Offer},
+    Row{Phase::kIdle, Kind::kCancel, CancelNow},
+    Row{Phase::kIdle, Kind::kAccepted, Accept},
+    Row{Phase::kIdle, Kind::kAlready, Already},
+    Row{Phase::kIdle, Kind::kRefused, Refuse},
+    Row{Phase::kIdle, Kind::kInterrupted, BackOff},
+
+    Row{Phase::kOffered, Kind::kStarted, PollNow},
+    Row{Phase::kOffered, Kind::kNothing, Gone},
+    Row{Phase::kOffered, Kind::kOffer, Offer},
+    Row{Phase::kOffered, Kind::kCancel, CancelNow},
+    Row{Phase::kOffered, Kind::kAccepted, AcceptAgain},
+    Row{Phase::kOffered, Kind::kRefused, Refuse},
+    Row{Phase::kOffered, Kind::kInterrupted, BackOff},
+    Row{Phase::kOffered, Kind::kReady, StartInstall},
+
+    Row{Phase::kInstalling, Kind::kStarted, PollNow},
+    Row{Phase::kInstalling, Kind::kNothing, Gone},
+    Row{Phase::kInstalling, Kind::kOffer, Offer},
+    Row{Phase::kInstalling, Kind::kCancel, CancelNow},
+    Row{Phase::kInstalling, Kind::kAccepted, AcceptAgain},
+    Row{Phase::kInstalling, Kind::kRefused, Refuse},
+    Row{Phase::kInstalling, Kind::kReady, GoOnInstalling},
+    Row{Phase::kInstalling, Kind::kProgress, Progress},
+    Row{Phase::kInstalling, Kind::kInterrupted, BackOff},
+    Row{Phase::kInstalling, Kind::kInstalled, Written},
+
+    Row{Phase::kWritten, Kind::kStarted, StartWritten},
+    Row{Phase::kWritten, Kind::kRefused, Refuse},
+    Row{Phase::kWritten, Kind::kReadBack, Verified},
+
+    Row{Phase::kVerified, Kind::kStarted, StartVerified},
+    Row{Phase::kVerified, Kind::kRefused, Refuse},
+    Row{Phase::kVerified, Kind::kCancel, CancelNow},
+    Row{Phase::kVerified, Kind::kMaySwitch, Switch},
+
+    Row{Phase::kTrying, Kind::kStarted, StartTrying},
+    Row{Phase::kTrying, Kind::kRefused, TrialRefused},
+    Row{Phase::kTrying, Kind::kHealthy, Healthy},
+    Row{Phase::kTrying, Kind::kUnhealthy, Unhealthy},
+    Row{Phase::kTrying, Kind::kConfirmed, Confirmed},
+    Row{Phase::kTrying, Kind::kCancel, CancelTooLate},
+};
+
+}  // namespace
+
+const char* ActionName(Action action) {
+  switch (action) {
+    case Action::kSendFeedback:
+      return "send-feedback";
+    case Action::kPoll:
+      return "poll";
+    case Action::kCheck:
+      return "check";
+    case Action::kPrepare:
+      return "prepare";
+    case Action::kInstall:
+      return "install";
+    case Action::kReadBack:
+      return "read-back";
+    case Action::kAskSwitch:
+      return "ask-switch";
+    case Action::kBeginTrial:
+      return "begin-trial";
+    case Action::kLook:
+      return "look";
+    case Action::kReboot:
+      return "reboot";
+    case Action::kCheckHealth:
+      return "check-health";
+    case Action::kConfirm:
+      return "confirm";
+    case Action::kMarkFailed:
+      return "mark-failed";
+    case Action::kEraseSpare:
+      return "erase-spare";
+    case Action::kBackOff:
+      return "back-off";
+    case Action::kRest:
+      return "rest";
+  }
+  return "rest";
+}
+
+Step Decide(const AgentState& state, const Event& event) {
+  Step step;
+  step.state = state;
+  for (const Row& row : kTable) {
+    if (row.phase != state.phase || row.event != event.kind) continue;
+    row.act(step, event);
+    break;
+  }
+  return step;
+}
+
+}  // namespace till::device

@@ -1,0 +1,203 @@
+#include "device/agent_state.h"
+
+#include <algorithm>
+
+namespace till::device {
+namespace {
+
+constexpr uint8_t kLayout = 1;
+
+void PutText(ByteWriter& out, const std::string& text, size_t most) {
+  const size_t length = std::min(text.size(), most);
+  out.Varint(length);
+  out.Append(AsBytes(text).first(length));
+}
+
+Result<std::string> TakeText(ByteReader& in, size_t most) {
+  const uint64_t length = TILL_TRY(in.Varint());
+  if (length > most) return Error{ErrorCode::kLimit, "a text in the journal is too long", in.offset()};
+  return std::string(AsText(TILL_TRY(in.Take(length))));
+}
+
+Result<crypto::Sha256Digest> TakeDigest(ByteReader& in) {
+  crypto::Sha256Digest digest;
+  const ByteView bytes = TILL_TRY(in.Take(digest.size()));
+  std::copy(bytes.begin(), bytes.end(), digest.begin());
+  return digest;
+}
+
+Result<bool> TakeBool(ByteReader& in) {
+  const uint8_t value = TILL_TRY(in.U8());
+  if (value > 1) return Error{ErrorCode::kCorrupt, "a flag in the journal is neither 0 nor 1", in.offset()};
+  return value == 1;
+}
+
+Result<uint32_t> TakeU32(ByteReader& in) {
+  const uint64_t value = TILL_TRY(in.Varint());
+  if (value > UINT32_MAX) return Error{ErrorCode::kCorrupt, "a number in the journal is too large", in.offset()};
+  return static_cast<uint32_t>(value);
+}
+
+void PutImage(ByteWriter& out, const SlotImage& image) {
+  out.U8(image.known ? 1 : 0);
+  if (!image.known) return;
+  out.Append(image.sha256);
+  out.Varint(image.length_bytes);
+  out.Varint(image.rollback_index);
+  PutText(out, image.version, AgentState::kMaxText);
+}
+
+Result<SlotImage> TakeImage(ByteReader& in) {
+  SlotImage image;
+  image.known = TILL_TRY(TakeBool(in));
+  if (!image.known) return image;
+  image.sha256 = TILL_TRY(TakeDigest(in));
+  image.length_bytes = TILL_TRY(in.Varint());
+  image.rollback_index = TILL_TRY(TakeU32(in));
+  image.version = TILL_TRY(TakeText(in, AgentState::kMaxText));
+  return image;
+}
+
+void PutPlan(ByteWriter& out, const Plan& plan) {
+  out.U8(plan.is_delta ? 1 : 0);
+  out.Append(plan.payload);
+  out.Varint(plan.payload_bytes);
+  out.Append(plan.chunk_list);
+  out.Varint(plan.chunk_list_bytes);
+  out.Append(plan.base);
+  out.Varint(plan.base_bytes);
+  out.Varint(plan.arena_bytes);
+  PutImage(out, plan.target);
+  out.Varint(plan.signed_floor);
+}
+
+Result<Plan> TakePlan(ByteReader& in) {
+  Plan plan;
+  plan.is_delta = TILL_TRY(TakeBool(in));
+  plan.payload = TILL_TRY(TakeDigest(in));
+  plan.payload_bytes = TILL_TRY(in.Varint());
+  plan.chunk_list = TILL_TRY(TakeDigest(in));
+  plan.chunk_list_bytes = TILL_TRY(in.Varint());
+  plan.base = TILL_TRY(TakeDigest(in));
+  plan.base_bytes = TILL_TRY(in.Varint());
+  plan.arena_bytes = TILL_TRY(in.Varint());
+  plan.target = TILL_TRY(TakeImage(in));
+  plan.signed_floor = TILL_TRY(TakeU32(in));
+  return plan;
+}
+
+void PutFeedback(ByteWriter& out, const Feedback& feedback) {
+  out.U8(feedback.about_cancel ? 1 : 0);
+  PutText(out, feedback.action, AgentState::kMaxText);
+  out.Varint(feedback.seq);
+  out.Varint(feedback.bytes);
+  PutText(out, feedback.execution, AgentState::kMaxText);
+  PutText(out, feedback.finished, AgentState::kMaxText);
+  out.Varint(feedback.code);
+  const size_t count = std::min(feedback.details.size(), AgentState::kMaxDetails);
+  out.Varint(count);
+  for (size_t i = 0; i < count; i++) PutText(out, feedback.details[i], AgentState::kMaxDetail);
+}
+
+Result<Feedback> TakeFeedback(ByteReader& in) {
+  Feedback feedback;
+  feedback.about_cancel = TILL_TRY(TakeBool(in));
+  feedback.action = TILL_TRY(TakeText(in, AgentState::kMaxText));
+  feedback.seq = TILL_TRY(TakeU32(in));
+  feedback.bytes = TILL_TRY(in.Varint());
+  feedback.execution = TILL_TRY(TakeText(in, AgentState::kMaxText));
+  feedback.finished = TILL_TRY(TakeText(in, AgentState::kMaxText));
+  feedback.code = TILL_TRY(TakeU32(in));
+  const uint64_t count = TILL_TRY(in.Varint());
+  if (count > AgentState::kMaxDetails) return Error{ErrorCode::kLimit, "too many details in the journal", in.offset()};
+  for (uint64_t i = 0; i < count; i++) feedback.details.push_back(TILL_TRY(TakeText(in, AgentState::kMaxDetail)));
+  return feedback;
+}
+
+// A checkpoint must lie within its payload and image: one that does not was not written by us.
+Status CheckCheckpoint(const AgentState& state) {
+  if (state.checkpoint.body_offset > state.plan.payload_bytes ||
+      state.checkpoint.target_offset > state.plan.target.length_bytes ||
+      state.received_bytes > state.plan.payload_bytes) {
+    return Error{ErrorCode::kCorrupt, "the journal's checkpoint lies outside its payload"};
+  }
+  return Ok();
+}
+
+}  // namespace
+
+const char* PhaseName(Phase phase) {
+  switch (phase) {
+    case Phase::kIdle:
+      return "idle";
+    case Phase::kOffered:
+      return "offered";
+    case Phase::kInstalling:
+      return "downloading";
+    case Phase::kWritten:
+      return "written";
+    case Phase::kVerified:
+      return "verified";
+    case Phase::kTrying:
+      return "trying";
+  }
+  return "idle";
+}
+
+Bytes EncodeState(const AgentState& state) {
+  ByteWriter out;
+  out.U8(kLayout);
+  out.U8(static_cast<uint8_t>(state.phase));
+  PutText(out, state.action, AgentState::kMaxText);
+  PutText(out, state.closed_action, AgentState::kMaxText);
+  PutPlan(out, state.plan);
+  out.Varint(state.checkpoint.body_offset);
+  out.Varint(state.checkpoint.frame_index);
+  out.Varint(state.checkpoint.target_offset);
+  out.Varint(state.received_bytes);
+  out.Varint(state.peak_rss_kib);
+  out.Varint(state.feedback_seq);
+  out.U8(state.reboots);
+  PutText(out, state.failure, AgentState::kMaxDetail);
+  out.U8(state.erase_spare ? 1 : 0);
+  out.Varint(state.floor);
+  for (const SlotImage& slot : state.slots) PutImage(out, slot);
+  const size_t count = std::min(state.feedbacks.size(), AgentState::kMaxFeedbacks);
+  out.Varint(count);
+  for (size_t i = 0; i < count; i++) PutFeedback(out, state.feedbacks[i]);
+  return std::move(out).Take();
+}
+
+Result<AgentState> DecodeState(ByteView bytes) {
+  ByteReader in(bytes);
+  AgentState state;
+  const uint8_t layout = TILL_TRY(in.U8());
+  if (layout != kLayout) return Error{ErrorCode::kUnsupported, "the journal's layout is not known", layout};
+  const uint8_t phase = TILL_TRY(in.U8());
+  if (phase > static_cast<uint8_t>(Phase::kTrying)) {
+    return Error{ErrorCode::kCorrupt, "the journal's phase is not known", in.offset()};
+  }
+  state.phase = static_cast<Phase>(phase);
+  state.action = TILL_TRY(TakeText(in, AgentState::kMaxText));
+  state.closed_action = TILL_TRY(TakeText(in, AgentState::kMaxText));
+  state.plan = TILL_TRY(TakePlan(in));
+  state.checkpoint.body_offset = TILL_TRY(in.Varint());
+  state.checkpoint.frame_index = TILL_TRY(TakeU32(in));
+  state.checkpoint.target_offset = TILL_TRY(in.Varint());
+  state.received_bytes = TILL_TRY(in.Varint());
+  state.peak_rss_kib = TILL_TRY(in.Varint());
+  state.feedback_seq = TILL_TRY(TakeU32(in));
+  state.reboots = TILL_TRY(in.U8());
+  state.failure = TILL_TRY(TakeText(in, AgentState::kMaxDetail));
+  state.erase_spare = TILL_TRY(TakeBool(in));
+  state.floor = TILL_TRY(TakeU32(in));
+  for (SlotImage& slot : state.slots) slot = TILL_TRY(TakeImage(in));
+  const uint64_t count = TILL_TRY(in.Varint());
+  if (count > AgentState::kMaxFeedbacks) return Error{ErrorCode::kLimit, "too many feedbacks in the journal", count};
+  for (uint64_t i = 0; i < count; i++) state.feedbacks.push_back(TILL_TRY(TakeFeedback(in)));
+  if (!in.at_end()) return Error{ErrorCode::kCorrupt, "the journal has trailing bytes", in.offset()};
+  TILL_TRY(CheckCheckpoint(state));
+  return state;
+}
+
+}  // namespace till::device

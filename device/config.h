@@ -1,0 +1,68 @@
+// tilld's configuration: `key = value` lines, '#' comments. Order of origin: flag, environment (TILL_<KEY>), file,
+// default. A line that is not understood stops the program: a terminal must not run with half of its settings.
+//   Bounds: file 64 KiB, one value 1024 bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+
+namespace till::device {
+
+enum class Origin : uint8_t { kDefault, kFile, kEnvironment, kFlag };
+const char* OriginName(Origin origin);
+
+struct Config {
+  std::string server;  // "https://ota.example": scheme, host, port
+  std::string tenant = "DEFAULT";
+  std::string controller_id;
+  std::string token;       // the target token
+  std::string token_file;  // or the file that holds it
+  std::string ca_file;
+  std::string data_dir = "/var/lib/tilld";
+  std::string board;  // the hardware id, compared exactly
+  std::string product;
+  std::string component = "rootfs";
+  std::string slot_a;
+  std::string slot_b;
+  std::string boot_state;
+  std::string trusted_root;  // root.json of the repository, as it came with the terminal
+  std::string health_dir;    // "" = no checks
+  std::string reboot = "exit";
+  uint64_t health_deadline_s = 60;
+  uint64_t rate_limit = 0;   // bytes per second, 0 = none
+  uint64_t arena = 8 << 20;  // bytes the applier may take
+  uint64_t poll_s = 0;       // 0 = as the server says
+  uint64_t poll_min_s = 1;   // never more often than this
+  uint64_t tries = 3;        // boots a new image gets
+
+  std::vector<Origin> origins;  // by the order of keys()
+};
+
+// One problem with the configuration, for a person.
+struct ConfigProblem {
+  bool incomplete = false;  // T2003, otherwise T2002
+  std::string where;        // "tilld.conf:7" or "TILL_ARENA"
+  std::string what;
+};
+
+struct ConfigInput {
+  std::string file_name;
+  std::string file_text;
+  std::vector<std::pair<std::string, std::string>> environment;  // "TILL_..." variables
+  std::vector<std::pair<std::string, std::string>> flags;        // key, value
+};
+
+// Reads all of it; `problems` holds every bad line. Pure but for token_file, which is the caller's to read.
+Config ReadConfig(const ConfigInput& input, std::vector<ConfigProblem>& problems);
+// What is missing for `tilld run`.
+void RequireForRun(const Config& config, std::vector<ConfigProblem>& problems);
+
+// Names of all keys, in their order, and a key's value as text (secrets are shown as "(set)").
+const std::vector<const char*>& ConfigKeys();
+std::string ConfigValue(const Config& config, size_t key_index);
+
+}  // namespace till::device

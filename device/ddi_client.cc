@@ -1,0 +1,139 @@
+#include "device/ddi_client.h"
+
+namespace till::device {
+namespace {
+
+constexpr uint64_t kMaxAnswerBytes = 256 << 10;
+
+// RFC 3986 unreserved characters stay, everything else is escaped: a controller id is any text.
+std::string EscapeSegment(std::string_view text) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto u = static_cast<unsigned char>(c);
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+                       c == '.' || c == '_' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex[u >> 4];
+      out += kHex[u & 15];
+    }
+  }
+  return out;
+}
+
+// "https://host:port" of a URL.
+std::string_view OriginOf(std::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  return url.substr(0, url.find_first_of("/?#", scheme + 3));
+}
+
+Status CheckStatus(int status) {
+  const auto detail = static_cast<uint64_t>(status);
+  if (status == 200) return Ok();
+  if (status == 401 || status == 403) return Error{ErrorCode::kRefused, "the server refuses this terminal", detail};
+  if (status == 404 || status == 410) return Error{ErrorCode::kNotFound, "the server does not know it", detail};
+  if (status == 409 || status == 429 || status >= 500) {
+    return Error{ErrorCode::kUnavailable, "the server cannot answer now", detail};
+  }
+  return Error{ErrorCode::kInvalid, "the server's answer is not the expected one", detail};
+}
+
+}  // namespace
+
+std::string DdiClient::UserAgent(const Config& config) {
+  return "tilld/" TILL_VERSION " (" + config.controller_id + ")";
+}
+
+DdiClient::DdiClient(const Config& config, std::string token, const std::atomic<bool>* cancel)
+    : http_([&] {
+        http::ClientOptions options;
+        options.user_agent = UserAgent(config);
+        options.ca_file = config.ca_file;
+        options.cancel = cancel;
+        options.total_timeout_ms = 30'000;
+        return options;
+      }()),
+      server_(OriginOf(config.server)),
+      tuf_url_(config.server + "/" + EscapeSegment(config.tenant) + "/tuf/"),
+      base_url_(config.server + "/" + EscapeSegment(config.tenant) + "/controller/v1/" +
+                EscapeSegment(config.controller_id)),
+      token_(std::move(token)) {}
+
+std::vector<http::HeaderField> DdiClient::HeadersFor(const std::string& url) const {
+  if (token_.empty() || OriginOf(url) != server_) return {};
+  return {{"Authorization", "TargetToken " + token_}};
+}
+
+Result<http::Reply> DdiClient::Send(http::Call call) {
+  for (http::HeaderField& header : HeadersFor(call.url)) call.headers.push_back(std::move(header));
+  if (call.max_reply_bytes > kMaxAnswerBytes) call.max_reply_bytes = kMaxAnswerBytes;
+  return http_.Send(call);
+}
+
+Result<std::optional<BaseAnswer>> DdiClient::Poll(bool fresh) {
+  http::Call call;
+  call.url = base_url_;
+  call.headers.push_back({"Accept", "application/hal+json, application/json"});
+  if (!fresh && !etag_.empty()) call.headers.push_back({"If-None-Match", etag_});
+  const http::Reply reply = TILL_TRY(Send(std::move(call)));
+  if (reply.status == 304) return std::optional<BaseAnswer>();
+  TILL_TRY(CheckStatus(reply.status));
+  BaseAnswer answer = TILL_TRY(ParseBase(reply.body));
+  etag_ = std::string(reply.header("ETag"));
+  return std::optional<BaseAnswer>(std::move(answer));
+}
+
+Result<Deployment> DdiClient::GetDeployment(const std::string& url) {
+  http::Call call;
+  call.url = url;
+  call.headers.push_back({"Accept", "application/hal+json, application/json"});
+  const http::Reply reply = TILL_TRY(Send(std::move(call)));
+  TILL_TRY(CheckStatus(reply.status));
+  return ParseDeployment(reply.body);
+}
+
+Result<std::string> DdiClient::GetCancel(const std::string& url) {
+  http::Call call;
+  call.url = url;
+  call.headers.push_back({"Accept", "application/hal+json, application/json"});
+  const http::Reply reply = TILL_TRY(Send(std::move(call)));
+  TILL_TRY(CheckStatus(reply.status));
+  return ParseCancel(reply.body);
+}
+
+Status DdiClient::PutConfigData(const std::string& url,
+                                const std::vector<std::pair<std::string, std::string>>& attributes) {
+  http::Call call;
+  call.method = "PUT";
+  call.url = url.empty() ? base_url_ + "/configData" : url;
+  call.headers.push_back({"Content-Type", "application/json"});
+  call.body = ConfigDataBody(attributes);
+  const http::Reply reply = TILL_TRY(Send(std::move(call)));
+  return CheckStatus(reply.status);
+}
+
+Status DdiClient::PostFeedback(const Feedback& feedback, int64_t unix_ms) {
+  http::Call call;
+  call.method = "POST";
+  call.url = base_url_ + (feedback.about_cancel ? "/cancelAction/" : "/deploymentBase/") +
+             EscapeSegment(feedback.action) + "/feedback";
+  call.headers.push_back({"Content-Type", "application/json"});
+  call.body = FeedbackBody(feedback, unix_ms);
+  const http::Reply reply = TILL_TRY(Send(std::move(call)));
+  return CheckStatus(reply.status);
+}
+
+Result<std::string> DdiClient::GetMetadata(const std::string& name, uint64_t max_bytes) {
+  http::Call call;
+  call.url = tuf_url_ + EscapeSegment(name);
+  call.max_reply_bytes = max_bytes;
+  http::Reply reply = TILL_TRY(http_.Send(call));  // signed and public: no token, and its own size cap
+  TILL_TRY(CheckStatus(reply.status));
+  return std::move(reply.body);
+}
+
+}  // namespace till::device

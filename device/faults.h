@@ -1,0 +1,41 @@
+// What tilld can meet, as a person sees it and as feedback reports it. One per line: a tool reads this table.
+#pragma once
+
+#include "core/fault.h"
+
+namespace till::device {
+
+// clang-format off
+inline constexpr Fault kUsage{"T2001", "the command line is not understood", "see tilld --help"};
+inline constexpr Fault kBadConfigLine{"T2002", "a configuration line is not understood", "write 'key = value'; tilld --help lists the keys"};
+inline constexpr Fault kConfigIncomplete{"T2003", "the configuration lacks something", "add the key named above; tilld config show --origin lists what is set"};
+inline constexpr Fault kDataFolder{"T2004", "the data folder cannot be used", "check data_dir: it must exist or be makeable, and be writable"};
+inline constexpr Fault kBootRecord{"T2005", "the boot record cannot be read or written", "check boot_state; till-bootctl show and init work on the same file"};
+inline constexpr Fault kJournal{"T2006", "the journal cannot be read or written", "check data_dir for space and write errors; without a journal nothing is installed"};
+inline constexpr Fault kClockUnknown{"T2007", "the clock is behind what signed metadata proves", "set the time (sysntpd); until then the terminal counts as stale, never as up to date"};
+inline constexpr Fault kSlotUnusable{"T2008", "a slot cannot be opened", "check slot_a and slot_b: two different files or devices, both readable, the spare one writable"};
+inline constexpr Fault kImageUnknown{"T2009", "what the running slot holds is not known", "tilld adopt names the image; until then only full payloads fit"};
+inline constexpr Fault kImageChanged{"T2010", "the running slot no longer holds the image it was written with", "the storage is failing or was written by hand: a full payload mends the spare slot"};
+inline constexpr Fault kServerRefuses{"T2011", "the update server refuses this terminal", "check tenant, controller_id and token against the hub"};
+inline constexpr Fault kServerAnswer{"T2012", "the update server's answer cannot be used", "check that 'server' is a tillhub or hawkBit; its log says more"};
+inline constexpr Fault kTrustRefused{"T2013", "the signed metadata is refused", "the hub's repository does not follow from trusted_root: check which keys signed it"};
+inline constexpr Fault kNotSigned{"T2014", "the payload or its image is not named by signed metadata", "publish the release with tillpack publish; an upload by hand is not enough"};
+inline constexpr Fault kWrongBoard{"T2015", "the image is for another board", "assign a release whose hardware list holds this terminal's 'board', exactly"};
+inline constexpr Fault kWrongComponent{"T2016", "the image is for another product, component or slot", "check product and component in tilld.conf and in the release"};
+inline constexpr Fault kOlderVersion{"T2017", "the image is not newer than what runs", "an older release needs a permit; a rebuilt one needs a new version"};
+inline constexpr Fault kBelowFloor{"T2018", "the image's rollback index is below the floor", "images below the floor must never run again: build one with a higher rollback_index"};
+inline constexpr Fault kFormatTooNew{"T2019", "the payload's format is newer than this agent", "let the server choose a full payload, or update tilld first"};
+inline constexpr Fault kTooMuchMemory{"T2020", "the payload needs more memory than this terminal grants", "pack with a smaller profile, or raise 'arena' if the terminal has the RAM"};
+inline constexpr Fault kWrongBase{"T2021", "the delta does not start from the image that runs here", "the server must choose by till.image.<component>; see tilld status for what runs"};
+inline constexpr Fault kSlotTooSmall{"T2022", "the image does not fit the spare slot", "build a smaller image or give the slots more room"};
+inline constexpr Fault kPayloadDamaged{"T2023", "the payload's bytes are not the signed ones", "every source served wrong bytes: upload the payload again and scrub the edges"};
+inline constexpr Fault kPayloadRefused{"T2024", "the payload cannot be applied", "tillpack verify --apply-all shows the same: pack it again"};
+inline constexpr Fault kSlotWrite{"T2025", "the spare slot cannot be written", "check its storage for space, wear and write errors"};
+inline constexpr Fault kReadBackWrong{"T2026", "the written slot does not hold the signed image", "the storage returned other bytes than were written: it is failing"};
+inline constexpr Fault kHealthFailed{"T2027", "the new image did not pass its health checks", "run the check named above in the new image; the terminal is back on the old one"};
+inline constexpr Fault kBootFellBack{"T2028", "the boot code went back to the old image", "the new image did not come up far enough to confirm itself"};
+inline constexpr Fault kNoSource{"T2029", "no source can deliver the payload now", "it is tried again by itself; check the link, the edges and the hub"};
+inline constexpr Fault kRebootFailed{"T2030", "the terminal was not restarted", "check 'reboot' in tilld.conf"};
+// clang-format on
+
+}  // namespace till::device

@@ -1,0 +1,378 @@
+#include "device/installer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "core/crypto/hash.h"
+#include "core/file.h"
+#include "device/faults.h"
+
+namespace till::device {
+namespace {
+
+constexpr uint64_t kMaxHeadBytes = 33 << 20;        // a list for 4 GiB and one chunk
+constexpr uint64_t kCopyCheckpointBytes = 1 << 20;  // within one long COPY
+
+// The applier's way into the slot. "Durable" is what was written: Job syncs the slot before it uses a checkpoint.
+class SlotTarget final : public delta::TargetWriter {
+ public:
+  explicit SlotTarget(Slot& slot) : slot_(slot) {}
+  Status Begin(uint64_t offset) {
+    written_ = offset;
+    return Keep(slot_.BeginAt(offset));
+  }
+  Status Write(ByteView bytes) override {
+    TILL_TRY(Keep(slot_.Write(bytes)));
+    written_ += bytes.size();
+    return Ok();
+  }
+  uint64_t durable_bytes() const override { return written_; }
+  Status Sync() { return Keep(slot_.Sync()); }
+  const std::optional<Error>& failure() const { return failure_; }
+
+ private:
+  Status Keep(Status status) {
+    if (!status.ok()) failure_ = status.error();
+    return status;
+  }
+  Slot& slot_;
+  uint64_t written_ = 0;
+  std::optional<Error> failure_;
+};
+
+// Tells the base's own read errors from a payload that refers to nothing.
+class WatchedSource final : public Source {
+ public:
+  explicit WatchedSource(Source& source) : source_(source) {}
+  Result<size_t> ReadAt(uint64_t offset, MutableByteView out) override {
+    auto got = source_.ReadAt(offset, out);
+    if (!got.ok()) failure_ = got.error();
+    return got;
+  }
+  uint64_t size() const override { return source_.size(); }
+  const std::optional<Error>& failure() const { return failure_; }
+
+ private:
+  Source& source_;
+  std::optional<Error> failure_;
+};
+
+}  // namespace
+
+Result<size_t> ImageInSlot::ReadAt(uint64_t offset, MutableByteView out) {
+  if (offset >= length_bytes_) return size_t{0};
+  return slot_.ReadAt(offset, out.first(std::min<uint64_t>(out.size(), length_bytes_ - offset)));
+}
+
+struct Installer::Job {
+  Job(Installer& installer, const InstallInput& job_input)
+      : http(installer.http_), observer(installer.observer_), input(job_input), target(*job_input.slot) {
+    checkpoint = input.checkpoint;
+  }
+
+  InstallEnd Run();
+
+  // --- what every step below answers: go on (nothing is set) or end ---
+  enum class Flow : uint8_t { kGoOn, kNextSource, kRestart, kEnd };
+  Flow EndWith(InstallEnd::Kind kind);
+  Flow RefuseWith(Refusal refusal);
+  Flow Classify(const Error& error);
+
+  bool LoadHead();
+  void SaveHead();
+  Flow TakeListBytes(ByteView& bytes);
+  Flow TakeChunkBytes(ByteView& bytes);
+  Flow TakeChunk();
+  Flow OpenApplier(ByteView first_chunk);
+  Flow StartApplier();
+  Flow Push(size_t index, ByteView chunk);
+  Flow Settle();
+  Status OnBytes(ByteView bytes);
+  Flow Download(const PayloadSource& source);
+  Flow FinishInstall();
+  uint64_t position() const;
+  void DropPartial();
+
+  http::Client& http;
+  InstallObserver& observer;
+  const InstallInput& input;
+
+  Bytes list_bytes;  // the encoded chunk list, as far as it came
+  std::optional<ChunkList> chunks;
+  Bytes first_chunk;
+  Bytes partial;  // of chunk `next_chunk`
+  size_t next_chunk = 0;
+  const PayloadSource* partial_from = nullptr;
+  bool mixed = false;  // `partial` holds bytes of two sources
+  const PayloadSource* current = nullptr;
+
+  std::optional<delta::PayloadHeader> header;
+  std::optional<WatchedSource> base;
+  std::optional<delta::VerifiedBase> verified_base;
+  SlotTarget target;
+  std::unique_ptr<delta::Applier> applier;
+  delta::Checkpoint checkpoint;  // the last one saved
+  bool resumed = false;
+  uint64_t furthest = 0;
+
+  Flow flow = Flow::kGoOn;
+  InstallEnd end;
+};
+
+Installer::Job::Flow Installer::Job::EndWith(InstallEnd::Kind kind) {
+  end.kind = kind;
+  return flow = Flow::kEnd;
+}
+
+Installer::Job::Flow Installer::Job::RefuseWith(Refusal refusal) {
+  end.refusal = std::move(refusal);
+  return EndWith(InstallEnd::Kind::kRefused);
+}
+
+uint64_t Installer::Job::position() const {
+  if (!chunks) return list_bytes.size();
+  return input.plan.chunk_list_bytes + next_chunk * chunks->chunk_bytes() + partial.size();
+}
+
+void Installer::Job::DropPartial() {
+  partial.clear();
+  mixed = false;
+  if (!chunks) list_bytes.clear();
+}
+
+// Why the applier or what is under it stopped.
+Installer::Job::Flow Installer::Job::Classify(const Error& error) {
+  if (target.failure()) return RefuseWith(Refuse(kSlotWrite, *target.failure()));
+  if (base && base->failure()) return RefuseWith(Refuse(kSlotUnusable, *base->failure()));
+  if (error.code == ErrorCode::kRefused && resumed) return flow = Flow::kRestart;  // a forged or foreign checkpoint
+  if (error.code == ErrorCode::kUnsupported) return RefuseWith(Refuse(kFormatTooNew, error));
+  return RefuseWith(Refuse(kPayloadRefused, error));
+}
+
+bool Installer::Job::LoadHead() {
+  auto bytes = ReadBinaryFile(input.head_file, kMaxHeadBytes);
+  const uint64_t list_length = input.plan.chunk_list_bytes;
+  if (!bytes.ok() || bytes->size() < list_length) return false;
+  const ByteView all(*bytes);
+  if (crypto::Sha256Of(all.first(list_length)) != input.plan.chunk_list) return false;
+  auto list = ChunkList::Decode(all.first(list_length));
+  if (!list.ok() || list->chunk_count() == 0 || !list->Matches(0, all.subspan(list_length))) return false;
+  chunks = std::move(list).value();
+  first_chunk.assign(all.begin() + static_cast<ptrdiff_t>(list_length), all.end());
+  return true;
+}
+
+void Installer::Job::SaveHead() {
+  Bytes all = chunks->Encode();
+  all.insert(all.end(), first_chunk.begin(), first_chunk.end());
+  // Only a convenience: without it a resume fetches the head again.
+  const Status saved = WriteFileAtomically(input.head_file, all, 0600);
+  if (!saved.ok()) log::Warn("the payload's head is not kept", {{"cause", saved.error()}});
+}
+
+Installer::Job::Flow Installer::Job::TakeListBytes(ByteView& bytes) {
+  const size_t take = std::min<uint64_t>(bytes.size(), input.plan.chunk_list_bytes - list_bytes.size());
+  list_bytes.insert(list_bytes.end(), bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(take));
+  bytes = bytes.subspan(take);
+  if (list_bytes.size() < input.plan.chunk_list_bytes) return flow;
+  if (crypto::Sha256Of(list_bytes) != input.plan.chunk_list) {
+    list_bytes.clear();
+    return flow = Flow::kNextSource;
+  }
+  auto list = ChunkList::Decode(list_bytes);
+  if (!list.ok()) return RefuseWith(Refuse(kPayloadRefused, list.error()));
+  if (list->chunk_count() == 0 || list->body_length() != input.plan.payload_bytes - input.plan.chunk_list_bytes) {
+    return RefuseWith(Refuse(kPayloadRefused, "its chunk list is of another length"));
+  }
+  chunks = std::move(list).value();
+  list_bytes = Bytes();
+  return flow;
+}
+
+Installer::Job::Flow Installer::Job::TakeChunkBytes(ByteView& bytes) {
+  if (next_chunk >= chunks->chunk_count()) return flow = Flow::kNextSource;  // more than the signed length
+  if (!partial.empty() && partial_from != current) mixed = true;
+  partial_from = current;
+  const size_t take = std::min<uint64_t>(bytes.size(), chunks->ChunkLength(next_chunk) - partial.size());
+  partial.insert(partial.end(), bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(take));
+  bytes = bytes.subspan(take);
+  if (partial.size() < chunks->ChunkLength(next_chunk)) return flow;
+  return TakeChunk();
+}
+
+Installer::Job::Flow Installer::Job::TakeChunk() {
+  if (!chunks->Matches(next_chunk, partial)) {
+    log::Warn("a source served wrong bytes", {{"url", current->url}, {"chunk", next_chunk}});
+    return flow = Flow::kNextSource;
+  }
+  mixed = false;
+  if (applier) {
+    if (Push(next_chunk, partial) != Flow::kGoOn) return flow;
+    next_chunk++;
+  } else {
+    first_chunk = partial;
+    SaveHead();
+    if (OpenApplier(first_chunk) != Flow::kGoOn || StartApplier() != Flow::kGoOn) return flow;
+  }
+  partial.clear();
+  return Settle();
+}
+
+Installer::Job::Flow Installer::Job::OpenApplier(ByteView chunk) {
+  auto decoded = delta::DecodeHeader(chunk);
+  if (!decoded.ok()) return Classify(decoded.error());
+  const Plan& plan = input.plan;
+  const bool is_delta = decoded->kind == delta::PayloadKind::kDelta;
+  if (decoded->target_sha256 != plan.target.sha256 || decoded->target_size != plan.target.length_bytes ||
+      is_delta != plan.is_delta || (is_delta && decoded->base_sha256 != plan.base) ||
+      decoded->arena_bytes > plan.arena_bytes) {
+    return RefuseWith(Refuse(kPayloadRefused, "its header says something else than its signed entry"));
+  }
+  header = *decoded;
+  if (is_delta && !input.base) return RefuseWith(Refuse(kImageUnknown, ""));
+  if (input.base) base.emplace(*input.base);
+  auto checked = delta::VerifiedBase::Check(is_delta ? &*base : nullptr, *header);
+  if (!checked.ok()) {
+    if (base && base->failure()) return RefuseWith(Refuse(kSlotUnusable, *base->failure()));
+    return RefuseWith(Refuse(kWrongBase, checked.error()));
+  }
+  verified_base.emplace(std::move(checked).value());
+  return flow;
+}
+
+// A new applier, at the checkpoint or at the start.
+Installer::Job::Flow Installer::Job::StartApplier() {
+  delta::ApplierOptions options;
+  options.chunks = &*chunks;
+  options.header = &*header;
+  options.base = &*verified_base;
+  options.target = &target;
+  options.max_arena_bytes = input.arena_bytes;
+  auto made = delta::Applier::Create(options);
+  if (!made.ok()) {
+    const bool memory = made.error().code == ErrorCode::kLimit;
+    return RefuseWith(Refuse(memory ? kTooMuchMemory : kPayloadRefused, made.error()));
+  }
+  applier = std::move(made).value();
+  resumed = checkpoint != delta::Checkpoint{};
+  if (!target.Begin(checkpoint.target_offset).ok()) {
+    if (!resumed) return RefuseWith(Refuse(kSlotWrite, *target.failure()));
+    return flow = Flow::kRestart;
+  }
+  const Status started = resumed ? applier->Resume(checkpoint, *input.slot) : applier->Start();
+  if (!started.ok()) return Classify(started.error());
+  const uint64_t next = applier->next_body_offset();
+  if (next % chunks->chunk_bytes() != 0 || next >= chunks->body_length()) return flow = Flow::kRestart;
+  next_chunk = next / chunks->chunk_bytes();
+  if (next_chunk > 0) return flow;
+  next_chunk = 1;  // the first one is here
+  return Push(0, first_chunk);
+}
+
+Installer::Job::Flow Installer::Job::Push(size_t index, ByteView chunk) {
+  // What the applier has of this chunk already (a resume begins at a chunk's start, so nothing as a rule).
+  const uint64_t start = index * chunks->chunk_bytes();
+  const uint64_t skip = applier->next_body_offset() - start;
+  if (skip >= chunk.size()) return flow;
+  const Status written = applier->Write(chunk.subspan(skip));
+  if (!written.ok()) return Classify(written.error());
+  return flow;
+}
+
+// After a chunk: a checkpoint if a frame was completed, and word to the observer.
+Installer::Job::Flow Installer::Job::Settle() {
+  furthest = std::max(furthest, position());
+  const delta::Checkpoint latest = applier->LastCheckpoint();
+  Status told = Ok();
+  if (latest.body_offset != checkpoint.body_offset ||
+      latest.target_offset >= checkpoint.target_offset + kCopyCheckpointBytes) {
+    if (!target.Sync().ok()) return RefuseWith(Refuse(kSlotWrite, *target.failure()));
+    checkpoint = latest;
+    told = observer.OnCheckpoint(latest, furthest);
+  }
+  if (told.ok()) told = observer.OnBytes(furthest);
+  if (told.ok()) return flow;
+  if (told.error().code == ErrorCode::kCanceled) return EndWith(InstallEnd::Kind::kCanceled);
+  return RefuseWith(Refuse(kJournal, told.error()));
+}
+
+Status Installer::Job::OnBytes(ByteView bytes) {
+  while (!bytes.empty()) {
+    const Flow next = chunks ? TakeChunkBytes(bytes) : TakeListBytes(bytes);
+    if (next != Flow::kGoOn) return Error{ErrorCode::kCanceled, "enough"};
+  }
+  return Ok();
+}
+
+// One source, until it ends. kGoOn: it gave all it had.
+Installer::Job::Flow Installer::Job::Download(const PayloadSource& source) {
+  current = &source;
+  flow = Flow::kGoOn;
+  http::DownloadCall call;
+  call.url = source.url;
+  call.headers = source.headers;
+  call.from = position();
+  call.expected_size = input.plan.payload_bytes;
+  const auto reply = http.Download(call, [this](ByteView bytes) { return OnBytes(bytes); });
+  if (flow != Flow::kGoOn) return flow;
+  if (!reply.ok()) {
+    if (reply.error().code == ErrorCode::kCanceled) return EndWith(InstallEnd::Kind::kInterrupted);
+    log::Warn("a source ended early", {{"url", source.url}, {"at", position()}, {"cause", reply.error()}});
+    return flow = reply.error().code == ErrorCode::kUnavailable ? Flow::kGoOn : Flow::kNextSource;
+  }
+  if (reply->status != 200 && reply->status != 206) {
+    log::Warn("a source does not have the payload", {{"url", source.url}, {"status", reply->status}});
+  }
+  return flow;
+}
+
+Installer::Job::Flow Installer::Job::FinishInstall() {
+  const Status finished = applier->Finish();
+  if (!finished.ok()) return Classify(finished.error());
+  if (!target.Sync().ok()) return RefuseWith(Refuse(kSlotWrite, *target.failure()));
+  return EndWith(InstallEnd::Kind::kInstalled);
+}
+
+InstallEnd Installer::Job::Run() {
+  if (LoadHead() && OpenApplier(first_chunk) == Flow::kGoOn) StartApplier();
+  if (!applier) checkpoint = delta::Checkpoint{};
+  size_t wrong_sources = 0;
+  size_t tried = 0;
+  for (size_t at = 0; flow != Flow::kEnd && at < input.sources.size();) {
+    if (flow == Flow::kRestart) {
+      log::Warn("the checkpoint does not fit this payload: from the start", {});
+      checkpoint = delta::Checkpoint{};
+      applier.reset();
+      next_chunk = 0;
+      DropPartial();
+      flow = Flow::kGoOn;
+      if (StartApplier() != Flow::kGoOn) break;
+    }
+    if (chunks && next_chunk >= chunks->chunk_count() && partial.empty()) {
+      FinishInstall();
+      break;
+    }
+    const Flow next = Download(input.sources[at]);
+    if (next == Flow::kEnd || next == Flow::kRestart) continue;
+    if (chunks && next_chunk >= chunks->chunk_count() && partial.empty() && next == Flow::kGoOn) continue;
+    if (next == Flow::kNextSource) {
+      const bool whose = !mixed;  // a wrong chunk of two sources: this one is asked for all of it
+      DropPartial();
+      flow = Flow::kGoOn;
+      if (!whose) continue;
+      wrong_sources++;
+    }
+    tried++;
+    at++;
+  }
+  end.received_bytes = furthest;
+  if (end.kind == InstallEnd::Kind::kInterrupted && tried > 0 && wrong_sources == tried) {
+    RefuseWith(Refuse(kPayloadDamaged, std::to_string(tried) + " sources tried"));
+  }
+  return end;
+}
+
+InstallEnd Installer::Run(const InstallInput& input) { return Job(*this, input).Run(); }
+
+}  // namespace till::device

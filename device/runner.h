@@ -1,0 +1,112 @@
+// The agent's hands: performs the actions that agent.h decides, turns what came of them into events, and saves the
+// state in between. Everything that touches storage comes in through Parts, so that the fault tests can stand there.
+//   Thread rule: one thread. Ends by StopAsked(), by the wish for a restart, or after one cycle.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/clock.h"
+#include "device/agent.h"
+#include "device/config.h"
+#include "device/ddi_client.h"
+#include "device/installer.h"
+#include "device/journal.h"
+#include "device/status.h"
+#include "device/trust.h"
+
+namespace till::device {
+
+struct Parts {
+  std::unique_ptr<RecordFile> journal;
+  std::unique_ptr<RecordFile> boot_record;
+  Result<std::unique_ptr<Slot>> (*open_spare)(const std::string& path, const std::string& running) = &OpenSpareSlot;
+  Clock* clock = &SystemClock();
+};
+// The real ones, from the configuration's paths. Makes data_dir.
+Result<Parts> OpenParts(const Config& config);
+
+enum class RunEnd : uint8_t { kStopped, kRebootWanted, kFailed };
+
+class Runner final : private InstallObserver {
+ public:
+  Runner(const Config& config, std::string token, SlotId running, Parts parts);
+
+  // Loads the journal, hashes the running image, opens the trusted metadata. A refusal ends the program.
+  std::optional<Refusal> Start();
+  // `once`: one poll and whatever follows from it, then kStopped.
+  RunEnd Run(bool once);
+
+ private:
+  // What an action came to: an event, an end, or nothing (the next action follows).
+  struct Outcome {
+    std::optional<Event> event;
+    std::optional<RunEnd> end;
+  };
+
+  Outcome Perform(Action action);
+  Status SaveIfChanged(const AgentState& next);
+  Event Make(Event::Kind kind, std::string text = {}) const;
+  Outcome Emit(Event::Kind kind, std::string text = {}) const;
+  Outcome EmitRefused(const Refusal& refusal);
+  Result<BootView> LookAtBootRecord();
+  std::optional<Refusal> RestoreBootRecord(const till_boot_copies& read);
+  void VerifyRunningImage();
+
+  // Server.
+  void SendFeedback();
+  void SendConfigData(const std::string& url);
+  Outcome Poll();
+  Outcome OpenDeployment(const std::string& url);
+  Outcome Check();
+  Status CheckForCancel();
+
+  // Slots and boot record.
+  std::optional<Refusal> Preflight();
+  Outcome Prepare();
+  Outcome Install();
+  Outcome ReadBack();
+  Outcome AskSwitch();
+  Outcome BeginTrial();
+  Outcome CheckHealth();
+  Outcome Confirm();
+  void MarkFailed();
+  void EraseSpare();
+  Outcome Reboot();
+  Outcome Rest(bool back_off);
+
+  Status OnCheckpoint(const delta::Checkpoint& checkpoint, uint64_t received_bytes) override;
+  Status OnBytes(uint64_t received_bytes) override;
+
+  const std::string& SlotPath(SlotId slot) const { return slot == SlotId::kA ? config_.slot_a : config_.slot_b; }
+  SlotId spare() const { return OtherSlot(running_); }
+  void Complain(const Refusal& refusal);
+
+  const Config& config_;
+  std::string token_;
+  SlotId running_;
+  Clock& clock_;
+  Journal journal_;
+  BootControl boot_;
+  decltype(Parts::open_spare) open_spare_;
+  DdiClient ddi_;
+  StatusFile status_;
+  std::unique_ptr<Trust> trust_;
+
+  AgentState state_;
+  BootView boot_view_;
+  bool running_image_known_ = false;
+  bool once_ = false;
+
+  // Between polls; nothing here outlives the process.
+  std::optional<Deployment> deployment_;
+  AcceptedOffer accepted_;
+  std::string cancel_action_;
+  std::string sent_attributes_;
+  int64_t server_sleep_s_ = 60;
+  unsigned back_off_round_ = 0;
+  int64_t next_look_ms_ = 0;  // when a running download asks the server again
+};
+
+}  // namespace till::device

@@ -1,0 +1,36 @@
+#include "device/status.h"
+
+#include "core/file.h"
+#include "core/json/json.h"
+#include "core/log.h"
+
+namespace till::device {
+
+void StatusFile::Write(const AgentState& state, uint64_t received_bytes, bool force) {
+  const int64_t now_ms = clock_.MonotonicMs();
+  if (!force && now_ms - written_ms_ < 500) return;
+  written_ms_ = now_ms;
+  const SlotImage& here = state.slot(running_);
+  const bool known = here.known && image_known_;
+  const bool busy = state.phase != Phase::kIdle;
+  json::Value out = json::Value::Object();
+  out.Set("state", PhaseName(state.phase));
+  out.Set("running_slot", SlotName(running_));
+  out.Set("version", known ? here.version : "");
+  out.Set("image", known ? ToHex(here.sha256) : "");
+  out.Set("action", state.action);
+  out.Set("payload", busy ? ToHex(state.plan.payload) : "");
+  out.Set("payload_bytes", busy ? state.plan.payload_bytes : 0);
+  out.Set("received_bytes", received_bytes);
+  out.Set("applier_peak_rss_kib", state.peak_rss_kib);
+  out.Set("last_error", last_error_);
+  out.Set("last_action", state.closed_action);
+  out.Set("pending_feedback", static_cast<uint64_t>(state.feedbacks.size()));
+  out.Set("stale", stale_);
+  out.Set("time", FormatUtc(clock_.UnixMs() / 1000));
+  const std::string text = json::WritePretty(out) + "\n";
+  const Status written = WriteFileAtomically(path_, AsBytes(text));
+  if (!written.ok()) log::Debug("the status file cannot be written", {{"cause", written.error()}});
+}
+
+}  // namespace till::device

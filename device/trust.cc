@@ -1,0 +1,190 @@
+#include "device/trust.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/text.h"
+#include "delta/format/format.h"
+#include "device/faults.h"
+#include "device/version.h"
+
+namespace till::device {
+namespace {
+
+// No clock of ours runs before this program was written (2026-11-22).
+constexpr int64_t kBuildUnixS = 1'795'305'600;
+
+// "images/<product>/<version>/<component>"
+struct ImagePath {
+  std::string_view product, version, component;
+};
+
+std::optional<ImagePath> ParseImagePath(std::string_view path) {
+  const auto parts = Split(path, '/');
+  if (parts.size() != 4 || parts[0] != "images") return std::nullopt;
+  return ImagePath{parts[1], parts[2], parts[3]};
+}
+
+// A whole number of `custom` within bounds.
+bool TakeNumber(const json::Value& custom, std::string_view key, uint64_t most, uint64_t& out) {
+  const json::Value& value = custom[key];
+  if (!value.is_integer() || value.AsInteger() < 0 || static_cast<uint64_t>(value.AsInteger()) > most) return false;
+  out = static_cast<uint64_t>(value.AsInteger());
+  return true;
+}
+
+bool ReadPayloadEntry(const tuf::TargetEntry& entry, Plan& plan, uint64_t& format) {
+  const json::Value& custom = entry.custom;
+  const std::string& kind = custom["kind"].AsString();
+  if (kind != "full" && kind != "delta") return false;
+  plan.is_delta = kind == "delta";
+  plan.payload = entry.sha256;
+  plan.payload_bytes = entry.length;
+  const auto target = crypto::ParseSha256(custom["target"].AsString());
+  const auto chunk_list = crypto::ParseSha256(custom["chunks"]["sha256"].AsString());
+  if (!target.ok() || !chunk_list.ok()) return false;
+  plan.target.sha256 = *target;
+  plan.chunk_list = *chunk_list;
+  constexpr uint64_t kMost = delta::kMaxImageBytes;
+  if (!TakeNumber(custom["chunks"], "length", entry.length, plan.chunk_list_bytes) ||
+      !TakeNumber(custom, "target_length", kMost, plan.target.length_bytes) ||
+      !TakeNumber(custom, "arena_bytes", kMost, plan.arena_bytes) ||
+      !TakeNumber(custom, "format", UINT16_MAX, format)) {
+    return false;
+  }
+  if (!plan.is_delta) return true;
+  const auto base = crypto::ParseSha256(custom["base"].AsString());
+  if (!base.ok() || !TakeNumber(custom, "base_length", kMost, plan.base_bytes)) return false;
+  plan.base = *base;
+  return true;
+}
+
+bool ListsHardware(const json::Value& custom, const std::string& board) {
+  const auto& items = custom["hardware"].items();
+  return std::any_of(items.begin(), items.end(), [&](const json::Value& item) { return item.AsString() == board; });
+}
+
+// Checks of the image entry: hardware, product, slot class, version, floor.
+std::optional<Refusal> CheckImage(const tuf::TargetEntry& image, const TerminalFacts& facts, Plan& plan) {
+  const auto path = ParseImagePath(image.path);
+  if (!path) return Refuse(kNotSigned, Printable(image.path));
+  if (!ListsHardware(image.custom, facts.board)) {
+    return Refuse(kWrongBoard, Printable(image.path) + " does not list " + facts.board);
+  }
+  const std::string& slot_class = image.custom["slot_class"].AsString();
+  if (path->product != facts.product || path->component != facts.component || slot_class != facts.component) {
+    return Refuse(kWrongComponent, Printable(image.path));
+  }
+  uint64_t index = 0;
+  if (!TakeNumber(image.custom, "rollback_index", UINT32_MAX, index)) {
+    return Refuse(kNotSigned, "the image entry has no rollback_index");
+  }
+  uint64_t signed_floor = index;  // a raised index says that older ones must never run again, unless `floor` says less
+  if (image.custom.Has("floor") && !TakeNumber(image.custom, "floor", UINT32_MAX, signed_floor)) {
+    return Refuse(kNotSigned, "the image entry's floor is no number");
+  }
+  plan.target.known = true;
+  plan.target.version = image.custom["version"].AsString();
+  plan.target.rollback_index = static_cast<uint32_t>(index);
+  plan.signed_floor = static_cast<uint32_t>(std::min(signed_floor, index));
+  if (plan.target.version != path->version || plan.target.version.size() > AgentState::kMaxText) {
+    return Refuse(kNotSigned, "the image entry's version and path differ");
+  }
+  if (index < facts.floor) {
+    return Refuse(kBelowFloor, "index " + std::to_string(index) + ", floor " + std::to_string(facts.floor));
+  }
+  const bool same_image = facts.running.known && facts.running.sha256 == plan.target.sha256;
+  if (!same_image && facts.running.known && CompareVersions(plan.target.version, facts.running.version) <= 0) {
+    return Refuse(kOlderVersion, plan.target.version + " offered, " + facts.running.version + " runs");
+  }
+  return std::nullopt;
+}
+
+// Checks of the payload entry against the terminal: format, memory, base.
+std::optional<Refusal> CheckPayload(const Plan& plan, uint64_t format, const TerminalFacts& facts) {
+  if (format > delta::kMinorVersion) {
+    return Refuse(kFormatTooNew, std::to_string(format) + ", this agent knows " + std::to_string(delta::kMinorVersion));
+  }
+  if (plan.arena_bytes > facts.arena_bytes) {
+    return Refuse(kTooMuchMemory,
+                  FormatSize(plan.arena_bytes) + " needed, " + FormatSize(facts.arena_bytes) + " granted");
+  }
+  if (!plan.is_delta) return std::nullopt;
+  if (!facts.running.known) return Refuse(kImageUnknown, "");
+  if (plan.base != facts.running.sha256 || plan.base_bytes != facts.running.length_bytes) {
+    return Refuse(kWrongBase, "it is made from " + ToHex(plan.base).substr(0, 16) + ", here runs " +
+                                  ToHex(facts.running.sha256).substr(0, 16));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Trust>> Trust::Open(const std::string& folder, std::string_view trusted_root, Clock& clock) {
+  std::unique_ptr<Trust> trust(new Trust(clock));
+  tuf::Client::Options options;
+  options.folder = folder;
+  options.now_unix_s = [self = trust.get()] { return self->NowUnixS(); };
+  options.tolerate_expired_root = true;  // a newer root must still get in
+  trust->client_ = TILL_TRY(tuf::Client::Open(std::move(options), trusted_root));
+  return trust;
+}
+
+int64_t Trust::NowUnixS() const {
+  const int64_t newest = client_ ? client_->NewestSignedUnixS() : 0;
+  return std::max({kBuildUnixS, newest, clock_.UnixMs() / 1000});
+}
+
+bool Trust::ClockIsBehind() const {
+  return clock_.UnixMs() / 1000 < std::max(kBuildUnixS, client_->NewestSignedUnixS());
+}
+
+Status Trust::Refresh(const tuf::Fetch& fetch) { return client_->Refresh(fetch); }
+
+bool Trust::IsExpiry(const Error& error) {
+  return error.code == ErrorCode::kRefused && strstr(error.what, "has expired") != nullptr;
+}
+
+const tuf::TargetEntry* Trust::FindImage(const crypto::Sha256Digest& digest) const {
+  return client_->FindBySha256(digest, "targets");
+}
+
+std::optional<Refusal> Trust::Check(const Deployment& deployment, const TerminalFacts& facts,
+                                    AcceptedOffer& out) const {
+  std::optional<Refusal> first;
+  const auto keep = [&](Refusal refusal) {
+    if (!first) first = std::move(refusal);
+  };
+  for (size_t c = 0; c < deployment.chunks.size(); c++) {
+    const DdiChunk& chunk = deployment.chunks[c];
+    for (size_t a = 0; a < chunk.artifacts.size(); a++) {
+      const DdiArtifact& artifact = chunk.artifacts[a];
+      const tuf::TargetEntry* entry = client_->FindBySha256(artifact.sha256, "deltas");
+      uint64_t format = 0;
+      Plan plan;
+      if (!entry || entry->length != artifact.size_bytes || !ReadPayloadEntry(*entry, plan, format)) {
+        keep(Refuse(kNotSigned, Printable(artifact.file_name)));
+        continue;
+      }
+      const tuf::TargetEntry* image = client_->FindBySha256(plan.target.sha256, "targets");
+      if (!image || image->length != plan.target.length_bytes ||
+          (!chunk.target.empty() && chunk.target != ToHex(plan.target.sha256))) {
+        keep(Refuse(kNotSigned, "no image entry for what " + Printable(artifact.file_name) + " yields"));
+        continue;
+      }
+      auto refusal = CheckImage(*image, facts, plan);
+      const bool same = !refusal && facts.running.known && facts.running.sha256 == plan.target.sha256;
+      if (!refusal && !same) refusal = CheckPayload(plan, format, facts);
+      if (refusal) {
+        keep(std::move(*refusal));
+        continue;
+      }
+      out = {plan, c, a, same};
+      return std::nullopt;
+    }
+  }
+  if (!first) first = Refuse(kServerAnswer, "the deployment holds no artifact");
+  return first;
+}
+
+}  // namespace till::device

@@ -1,0 +1,58 @@
+// May these bytes run here? The signed metadata of the hub, kept in data_dir/tuf, and the order of checks of trust.md:
+// size cap, signatures, role, version, expiry (core/tuf); then hardware id, slot class, version order, rollback floor,
+// format, memory, base hash (here). The server only selects; nothing it says is believed without an entry.
+//   Errors: of Refresh(), as core/tuf; expiry is told apart, because a terminal whose hub was late is stale, not
+//   refused.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/clock.h"
+#include "core/tuf/tuf.h"
+#include "device/agent_state.h"
+#include "device/ddi.h"
+#include "device/refusal.h"
+
+namespace till::device {
+
+// What the terminal is and grants.
+struct TerminalFacts {
+  std::string board, product, component;
+  uint64_t arena_bytes = 0;
+  uint32_t floor = 0;
+  SlotImage running;  // not known: only full payloads, and no version order
+};
+
+// An offer that may be installed, and where in the deployment it stands.
+struct AcceptedOffer {
+  Plan plan;
+  size_t chunk = 0;
+  size_t artifact = 0;
+  bool runs_already = false;
+};
+
+class Trust {
+ public:
+  static Result<std::unique_ptr<Trust>> Open(const std::string& folder, std::string_view trusted_root, Clock& clock);
+
+  Status Refresh(const tuf::Fetch& fetch);
+  static bool IsExpiry(const Error& error);
+  // The wall clock is behind what signed metadata proves: freshness cannot be known.
+  bool ClockIsBehind() const;
+  int64_t NowUnixS() const;
+
+  // The refusal, or nothing and `out`.
+  std::optional<Refusal> Check(const Deployment& deployment, const TerminalFacts& facts, AcceptedOffer& out) const;
+  // The image entry with this hash, for `tilld adopt`.
+  const tuf::TargetEntry* FindImage(const crypto::Sha256Digest& digest) const;
+
+ private:
+  explicit Trust(Clock& clock) : clock_(clock) {}
+
+  Clock& clock_;
+  std::unique_ptr<tuf::Client> client_;
+};
+
+}  // namespace till::device
