@@ -21,15 +21,11 @@ inline std::string Key(char kind, std::string_view rest) {
   return key;
 }
 template <typename Id>
-  requires std::is_enum_v<Id>
-std::string Key(char kind, Id id) {
+requires std::is_enum_v<Id> std::string Key(char kind, Id id) {
   return Key(kind, std::string_view(kv::SortableU64(Number(id))));
 }
 template <typename Id>
-  requires std::is_enum_v<Id>
-std::string Key(char kind, Id id, std::string_view rest) {
-  return Key(kind, id) += rest;
-}
+requires std::is_enum_v<Id> std::string Key(char kind, Id id, std::string_view rest) { return Key(kind, id) += rest; }
 // A name inside a longer key ends with NUL, which no name holds.
 inline std::string KeyUnderName(char kind, std::string_view name) {
   std::string key = Key(kind, name);

@@ -1,0 +1,206 @@
+#include "server/publish/publish_handler.h"
+
+#include "core/crypto/hash.h"
+#include "core/fault.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "server/artifacts/artifact_store.h"
+#include "server/auth/operators.h"
+#include "server/faults.h"
+#include "server/model/tenant_config.h"
+#include "server/store/writer.h"
+
+namespace till::server {
+namespace {
+
+using http::Exchange;
+using http::Request;
+using http::Response;
+
+constexpr uint64_t kMaxMetadataBytes = 4 << 20;
+
+Response Refusal(int status, const Fault& fault, std::string_view context, const Error* error) {
+  return http::JsonResponse(status, FormatFaultJson(fault, context, error));
+}
+
+// Feeds an upload; the loop thread writes to the page cache, the fsync comes later on a worker.
+class BlobSink : public http::BodySink {
+ public:
+  explicit BlobSink(std::unique_ptr<ArtifactStore::Upload> upload) : upload_(std::move(upload)) {}
+  Status Write(ByteView bytes) override { return upload_->Write(bytes); }
+  ArtifactStore::Upload& upload() { return *upload_; }
+
+ private:
+  std::unique_ptr<ArtifactStore::Upload> upload_;
+};
+
+enum class Route : uint8_t { kNone, kBlob, kStage, kEdge, kMetadata };
+struct Routed {
+  Route route = Route::kNone;
+  std::string name;  // hash or file name
+};
+
+Routed RouteOf(const Request& request, const std::string& tenant) {
+  const std::vector<std::string> parts = http::PathSegments(request.raw_target);
+  if (parts.size() == 4 && parts[0] == "api" && parts[1] == "v1") {
+    if (parts[2] == "blobs") return {Route::kBlob, parts[3]};
+    if (parts[2] == "tuf") return {Route::kStage, parts[3]};
+  }
+  if (parts.size() == 2 && parts[0] == "a") return {Route::kEdge, parts[1]};
+  if (parts.size() == 3 && parts[1] == "tuf" && EqualsIgnoreCase(parts[0], tenant)) return {Route::kMetadata, parts[2]};
+  return {};
+}
+
+bool IsRead(const Request& request) { return request.method == "GET" || request.method == "HEAD"; }
+
+Response NotAllowed(const char* methods) {
+  Response response = http::TextResponse(405, "");
+  response.headers.push_back({"Allow", methods});
+  return response;
+}
+
+}  // namespace
+
+bool PublishHandler::Takes(const Request& request) const { return RouteOf(request, hub_.tenant).route != Route::kNone; }
+
+http::BodyPlan PublishHandler::OnHead(const Request& request) {
+  const Routed routed = RouteOf(request, hub_.tenant);
+  http::BodyPlan plan;
+  if (routed.route == Route::kStage) plan.max_bytes = kMaxMetadataBytes;
+  if (routed.route != Route::kBlob || request.method != "PUT") return plan;
+  // A body may be large, so whoever sends it is checked first. With a password not yet seen by this process that is one
+  // scrypt run on this thread; Operators bounds how many of those fail.
+  plan.refuse = Unauthorized(request);
+  if (plan.refuse) return plan;
+  if (!crypto::ParseSha256(routed.name).ok()) {
+    plan.refuse = Refusal(400, faults::kBadBlob, "the name is not a SHA-256", nullptr);
+    return plan;
+  }
+  auto upload = hub_.artifacts.Begin(hub_.max_artifact_bytes);
+  if (!upload.ok()) {
+    plan.refuse = Refusal(507, faults::kStoreFailed, routed.name, &upload.error());
+    return plan;
+  }
+  plan.max_bytes = hub_.max_artifact_bytes;
+  plan.sink = std::make_unique<BlobSink>(std::move(*upload));
+  return plan;
+}
+
+void PublishHandler::OnRequest(std::shared_ptr<Exchange> exchange) {
+  const Request& request = exchange->request();
+  const Routed routed = RouteOf(request, hub_.tenant);
+  switch (routed.route) {
+    case Route::kMetadata:
+      return exchange->Respond(IsRead(request) ? ServeMetadata(request, routed.name) : NotAllowed("GET, HEAD"));
+    case Route::kEdge:
+      return exchange->Respond(IsRead(request) ? ServeBlob(request, routed.name) : NotAllowed("GET, HEAD"));
+    case Route::kStage:
+      if (request.method != "PUT") return exchange->Respond(NotAllowed("PUT"));
+      return OnWorker(exchange, [this, exchange, routed] { return StageMetadata(exchange->request(), routed.name); });
+    case Route::kBlob:
+      if (request.method == "PUT") return FinishBlob(exchange, ToLower(routed.name));
+      if (!IsRead(request)) return exchange->Respond(NotAllowed("HEAD, GET, PUT"));
+      return OnWorker(exchange, [this, exchange, routed] {
+        if (auto refused = Unauthorized(exchange->request())) return std::move(*refused);
+        return HeadBlob(ToLower(routed.name));
+      });
+    case Route::kNone:
+      return exchange->Respond(http::TextResponse(404, ""));
+  }
+}
+
+void PublishHandler::OnWorker(std::shared_ptr<Exchange> exchange, std::function<Response()> answer) {
+  const bool taken = workers_.Post([exchange, answer = std::move(answer)] { exchange->Respond(answer()); });
+  if (!taken) exchange->Respond(http::TextResponse(503, ""));
+}
+
+std::optional<Response> PublishHandler::Unauthorized(const Request& request) {
+  const auto who = hub_.operators.Check(request.header("Authorization"));
+  if (who.ok()) return std::nullopt;
+  const bool later = who.error().code == ErrorCode::kUnavailable;
+  Response response = Refusal(later ? 429 : 401, faults::kUnauthorized, "", &who.error());
+  if (!later) response.headers.push_back({"WWW-Authenticate", "Basic realm=\"tillhub\""});
+  return response;
+}
+
+Response PublishHandler::ServeMetadata(const Request& request, const std::string& name) {
+  const auto file = depot_.Find(name);
+  if (!file) return http::TextResponse(404, "");
+  const bool fresh = request.header("If-None-Match") == file->etag;
+  Response response = http::JsonResponse(fresh ? 304 : 200, fresh ? "" : file->bytes);
+  response.headers.push_back({"ETag", file->etag});
+  // Numbered files never change; the timestamp is asked for every time.
+  response.headers.push_back(
+      {"Cache-Control", name == "timestamp.json" ? "no-cache" : "public, max-age=31536000, immutable"});
+  return response;
+}
+
+Response PublishHandler::ServeBlob(const Request& request, const std::string& sha256) {
+  std::string token;
+  const Status read = hub_.store.View([&](kv::ReadTxn& txn) -> Status {
+    token = TILL_TRY(ConfigText(txn, config::kEdgeToken));
+    return Ok();
+  });
+  if (!read.ok()) return Refusal(500, faults::kStoreFailed, "", &read.error());
+  constexpr std::string_view kScheme = "EdgeToken ";
+  const std::string_view sent = request.header("Authorization");
+  if (token.empty() || !sent.starts_with(kScheme) ||
+      !crypto::EqualSecret(AsBytes(sent.substr(kScheme.size())), AsBytes(token))) {
+    return http::TextResponse(401, "");
+  }
+  auto opened = hub_.artifacts.OpenBlob(sha256);
+  if (!opened.ok()) return http::TextResponse(404, "");
+  const auto size = FileSize(opened->get());
+  if (!size.ok()) return Refusal(500, faults::kStoreFailed, sha256, &size.error());
+  const auto file = std::make_shared<const UniqueFd>(std::move(*opened));
+  http::RangeBody body;
+  body.size = *size;
+  body.etag = "\"" + sha256 + "\"";
+  body.make_stream = [this, file, &request, sha256, whole = *size](uint64_t first, uint64_t length) {
+    AccessLog::Line line = LineOf(request, sha256);
+    line.status = length == whole ? 200 : 206;
+    line.first = first;
+    line.asked = length;
+    return access_log_.Watch(http::FileStream(file, first, length), std::move(line));
+  };
+  Response response = http::RangeResponse(request, std::move(body));
+  response.headers.push_back({"Cache-Control", "public, max-age=31536000, immutable"});
+  return response;
+}
+
+Response PublishHandler::HeadBlob(const std::string& sha256) {
+  const bool held = hub_.artifacts.Has(sha256);
+  return http::TextResponse(held ? 200 : 404, "");
+}
+
+void PublishHandler::FinishBlob(std::shared_ptr<Exchange> exchange, const std::string& sha256) {
+  auto* sink = static_cast<BlobSink*>(exchange->body_sink());
+  if (!sink) return exchange->Respond(Refusal(411, faults::kBadBlob, "a body is wanted", nullptr));
+  OnWorker(exchange, [this, sink, sha256, exchange]() -> Response {
+    const auto blob = sink->upload().Finish();
+    if (!blob.ok()) return Refusal(500, faults::kStoreFailed, sha256, &blob.error());
+    if (blob->sha256 != sha256) {
+      return Refusal(400, faults::kBadBlob, "the bytes are " + blob->sha256 + ", not " + sha256, nullptr);
+    }
+    const bool known = hub_.artifacts.Has(sha256);
+    Status kept = known ? Ok() : sink->upload().Commit();
+    if (kept.ok()) kept = hub_.writer.Run([&](kv::WriteTxn& txn) { return PutBlob(txn, *blob); });
+    if (!kept.ok()) {
+      const int status = kept.error().code == ErrorCode::kLimit ? 507 : 500;
+      return Refusal(status, faults::kStoreFailed, sha256, &kept.error());
+    }
+    return http::JsonResponse(known ? 200 : 201, "{\"sha256\":\"" + sha256 + "\"}");
+  });
+}
+
+Response PublishHandler::StageMetadata(const Request& request, const std::string& name) {
+  if (auto refused = Unauthorized(request)) return std::move(*refused);
+  const auto promoted = depot_.Stage(name, request.body);
+  if (!promoted.ok()) {
+    log::Warn("metadata refused", {{"file", name}, {"error", promoted.error()}});
+    return Refusal(400, faults::kBadMetadata, name, &promoted.error());
+  }
+  return http::JsonResponse(200, *promoted ? "{\"published\":true}" : "{\"published\":false}");
+}
+
+}  // namespace till::server

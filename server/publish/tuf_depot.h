@@ -1,0 +1,58 @@
+// The TUF repository at the hub: takes files from the publisher, verifies the whole set as a terminal would, and serves
+// only what was verified. The hub holds no key here: it selects, it does not vouch.
+//   Folders under DATA: tuf-staging (taken, not believed), tuf-trusted (core/tuf's Client), tuf (served).
+//   A file is served from memory; the set changes when timestamp.json is verified, in one step.
+//   Trust begins with --trusted-root, or with the first 1.root.json an operator publishes (trust on first publish).
+//   Any thread. Stage() may take tens of ms: not on a loop thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "core/clock.h"
+#include "core/tuf/tuf.h"
+#include "server/choose/release_index.h"
+
+namespace till::server {
+
+struct TufFile {
+  std::string bytes;
+  std::string etag;  // with quotes
+};
+
+class TufDepot {
+ public:
+  // `trusted_root`: bytes of a root.json, or "" = trust on first publish. An interrupted promotion is done again.
+  static Result<std::unique_ptr<TufDepot>> Open(const std::string& data_folder, std::string_view trusted_root,
+                                                ReleaseBook& releases, Clock& clock);
+
+  // Takes one file. Answers true when it was timestamp.json and the whole set is now trusted and served.
+  // kInvalid: not a name of this repository. kRefused, kCorrupt, …: why the set is not trusted; it stays staged.
+  Result<bool> Stage(const std::string& name, std::string_view bytes);
+  // Shared with answers being sent; null when there is none.
+  std::shared_ptr<const TufFile> Find(std::string_view name) const;
+
+  static bool IsFileName(std::string_view name);
+
+ private:
+  TufDepot(std::string data_folder, ReleaseBook& releases, Clock& clock)
+      : folder_(std::move(data_folder)), releases_(releases), clock_(clock) {}
+  Status OpenClient(std::string_view trusted_root);
+  Status Promote();
+  Status LoadServed();
+  void Index();
+  std::string Staged(const std::string& name) const { return folder_ + "/tuf-staging/" + name; }
+  std::string Served(const std::string& name) const { return folder_ + "/tuf/" + name; }
+
+  const std::string folder_;
+  ReleaseBook& releases_;
+  Clock& clock_;
+  std::mutex publish_mutex_;  // one publisher at a time; guards client_
+  std::unique_ptr<tuf::Client> client_;
+  mutable std::mutex served_mutex_;
+  std::map<std::string, std::shared_ptr<const TufFile>, std::less<>> served_;
+};
+
+}  // namespace till::server
