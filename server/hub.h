@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/clock.h"
 #include "core/kv/kv.h"
@@ -23,8 +24,9 @@ struct Hub {
   ReleaseBook& releases;
   Clock& clock;
   std::string tenant = "DEFAULT";
-  std::string base_url;    // "" = from the request's Host
-  std::string access_log;  // "" = none
+  std::string base_url;                      // "" = from the request's Host
+  std::vector<std::string> trusted_proxies;  // addresses whose X-Forwarded-* and X-Controller-Id headers count
+  int64_t min_polling_s = 30;
   uint64_t max_artifact_bytes = uint64_t{1} << 30;
 };
 

@@ -40,6 +40,10 @@ struct AttributeChange {
 Status UpdateAttributes(kv::WriteTxn& txn, std::string_view controller_id, const AttributeChange& change,
                         const Actor& actor);
 
+// What the terminal says it was delivered with, by a set's name and version: true when that is news. kNotFound.
+Result<bool> SetInstalled(kv::WriteTxn& txn, std::string_view controller_id, std::string_view name,
+                          std::string_view version, const Actor& actor);
+
 // --- assignments ---
 struct Assignment {
   std::string controller_id;

@@ -1,10 +1,8 @@
-#include <algorithm>
-
+#include "server/store/targets.h"
+#include "core/crypto/hash.h"
 #include "server/model/operations.h"
 #include "server/store/actions.h"
-#include "server/store/targets.h"
-
-#include "core/crypto/hash.h"
+#include "server/store/software.h"
 
 namespace till::server {
 
@@ -82,6 +80,22 @@ Status UpdateAttributes(kv::WriteTxn& txn, std::string_view controller_id, const
   target.request_attributes = false;
   target.audit.last_modified_at_ms = actor.now_ms;
   return PutTarget(txn, target);
+}
+
+Result<bool> SetInstalled(kv::WriteTxn& txn, std::string_view controller_id, std::string_view name,
+                          std::string_view version, const Actor& actor) {
+  Target target = TILL_TRY(GetTarget(txn, controller_id));
+  const auto set = TILL_TRY(FindSet(txn, name, version));
+  if (!set) return Error{ErrorCode::kNotFound, "no such distribution set"};
+  if (target.installed_set == *set) return false;
+  target.installed_set = *set;
+  target.installed_action = ActionId{};
+  target.installed_at_ms = actor.now_ms;
+  if (!IsSet(target.assigned_set)) target.assigned_set = *set;
+  if (target.assigned_set == *set && !IsSet(target.current_action)) target.status = TargetStatus::kInSync;
+  target.audit.last_modified_at_ms = actor.now_ms;
+  TILL_TRY(PutTarget(txn, target));
+  return true;
 }
 
 Status RequestAttributes(kv::WriteTxn& txn, std::string_view controller_id, const Actor& actor) {

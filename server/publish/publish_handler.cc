@@ -102,7 +102,7 @@ void PublishHandler::OnRequest(std::shared_ptr<Exchange> exchange) {
       if (!IsRead(request)) return exchange->Respond(NotAllowed("HEAD, GET, PUT"));
       return OnWorker(exchange, [this, exchange, routed] {
         if (auto refused = Unauthorized(exchange->request())) return std::move(*refused);
-        return HeadBlob(ToLower(routed.name));
+        return http::TextResponse(Holds(ToLower(routed.name)) ? 200 : 404, "");
       });
     case Route::kNone:
       return exchange->Respond(http::TextResponse(404, ""));
@@ -156,8 +156,8 @@ Response PublishHandler::ServeBlob(const Request& request, const std::string& sh
   http::RangeBody body;
   body.size = *size;
   body.etag = "\"" + sha256 + "\"";
-  body.make_stream = [this, file, &request, sha256, whole = *size](uint64_t first, uint64_t length) {
-    AccessLog::Line line = LineOf(request, sha256);
+  body.make_stream = [this, file, base = LineOf(request, sha256), whole = *size](uint64_t first, uint64_t length) {
+    AccessLog::Line line = base;
     line.status = length == whole ? 200 : 206;
     line.first = first;
     line.asked = length;
@@ -168,9 +168,14 @@ Response PublishHandler::ServeBlob(const Request& request, const std::string& sh
   return response;
 }
 
-Response PublishHandler::HeadBlob(const std::string& sha256) {
-  const bool held = hub_.artifacts.Has(sha256);
-  return http::TextResponse(held ? 200 : 404, "");
+// Held means: the bytes and what the store knows of them (a stop may have come between the two).
+bool PublishHandler::Holds(const std::string& sha256) const {
+  bool known = false;
+  const Status read = hub_.store.View([&](kv::ReadTxn& txn) -> Status {
+    known = TILL_TRY(FindBlob(txn, sha256)).has_value();
+    return Ok();
+  });
+  return read.ok() && known && hub_.artifacts.Has(sha256);
 }
 
 void PublishHandler::FinishBlob(std::shared_ptr<Exchange> exchange, const std::string& sha256) {
@@ -182,7 +187,7 @@ void PublishHandler::FinishBlob(std::shared_ptr<Exchange> exchange, const std::s
     if (blob->sha256 != sha256) {
       return Refusal(400, faults::kBadBlob, "the bytes are " + blob->sha256 + ", not " + sha256, nullptr);
     }
-    const bool known = hub_.artifacts.Has(sha256);
+    const bool known = Holds(sha256);
     Status kept = known ? Ok() : sink->upload().Commit();
     if (kept.ok()) kept = hub_.writer.Run([&](kv::WriteTxn& txn) { return PutBlob(txn, *blob); });
     if (!kept.ok()) {

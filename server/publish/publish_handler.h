@@ -23,7 +23,7 @@ class PublishHandler : public http::Handler {
  private:
   http::Response ServeMetadata(const http::Request& request, const std::string& name);
   http::Response ServeBlob(const http::Request& request, const std::string& sha256);
-  http::Response HeadBlob(const std::string& sha256);
+  bool Holds(const std::string& sha256) const;
   void FinishBlob(std::shared_ptr<http::Exchange> exchange, const std::string& sha256);
   http::Response StageMetadata(const http::Request& request, const std::string& name);
   std::optional<http::Response> Unauthorized(const http::Request& request);
