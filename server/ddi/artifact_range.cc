@@ -1,10 +1,8 @@
 #include "server/ddi/artifact_range.h"
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
-#include <vector>
 
 #include "core/text.h"
 
@@ -29,50 +27,12 @@ void Drop(http::Request& request, std::string_view name) {
   std::erase_if(request.headers, [&](const http::HeaderField& field) { return EqualsIgnoreCase(field.name, name); });
 }
 
-// One "a-b", "a-" or "-n" of a file of `size` bytes; nothing when it cannot be read or begins behind the end.
-std::optional<http::ByteRange> OneRange(std::string_view text, uint64_t size) {
-  const size_t dash = text.find('-');
-  if (dash == std::string_view::npos) return std::nullopt;
-  const std::string_view left = text.substr(0, dash), right = text.substr(dash + 1);
-  if (left.empty()) {
-    const auto count = ParseUint(right);
-    if (!count.ok() || *count == 0 || size == 0) return std::nullopt;
-    const uint64_t length = std::min(*count, size);
-    return http::ByteRange{size - length, length};
-  }
-  const auto first = ParseUint(left);
-  if (!first.ok() || *first >= size) return std::nullopt;
-  if (right.empty()) return http::ByteRange{*first, size - *first};
-  const auto last = ParseUint(right);
-  if (!last.ok() || *last < *first) return std::nullopt;
-  return http::ByteRange{*first, std::min(*last, size - 1) - *first + 1};
-}
-
-bool IsServableRange(std::string_view header, uint64_t size) {
-  if (!header.starts_with("bytes=")) return false;
-  std::vector<http::ByteRange> ranges;
-  for (const std::string_view part : Split(header.substr(6), ',')) {
-    const auto range = OneRange(part, size);
-    if (!range) return false;
-    ranges.push_back(*range);
-  }
-  std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (size_t i = 1; i < ranges.size(); ++i) {
-    if (ranges[i].first < ranges[i - 1].first + ranges[i - 1].length) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
-ArtifactAsk ReadArtifactAsk(const http::Request& request, const std::string& sha1, const std::string& last_modified,
-                            uint64_t size) {
+ArtifactAsk ReadArtifactAsk(const http::Request& request, const std::string& sha1, const std::string& last_modified) {
   ArtifactAsk ask;
   ask.request = request;
-  if (request.has_header("If-Match") && !MatchesAny(request.header("If-Match"), sha1)) {
-    ask.verdict = ArtifactAsk::Verdict::kPreconditionFailed;
-    return ask;
-  }
+  if (request.has_header("If-Match")) ask.precondition_holds = MatchesAny(request.header("If-Match"), sha1);
   for (const char* name : {"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}) {
     Drop(ask.request, name);
   }
@@ -81,9 +41,6 @@ ArtifactAsk ReadArtifactAsk(const http::Request& request, const std::string& sha
     const bool same = Unquoted(known) == sha1 || known == last_modified;
     Drop(ask.request, "If-Range");
     if (!same) Drop(ask.request, "Range");
-  }
-  if (ask.request.has_header("Range") && !IsServableRange(ask.request.header("Range"), size)) {
-    ask.verdict = ArtifactAsk::Verdict::kUnsatisfiable;
   }
   return ask;
 }

@@ -3,7 +3,6 @@
 // takes the SHA-1 with and without quotes. Everything else is core/http's RangeResponse. Pure.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "core/http/message.h"
@@ -11,14 +10,12 @@
 namespace till::server {
 
 struct ArtifactAsk {
-  enum class Verdict : uint8_t { kServe, kPreconditionFailed, kUnsatisfiable };
-  Verdict verdict = Verdict::kServe;
+  bool precondition_holds = true;  // else 412
   http::Request
       request;  // what RangeResponse is to see: without If-Match, If-None-Match, and a Range that must not count
 };
 // `last_modified` is the file's own Last-Modified header.
-ArtifactAsk ReadArtifactAsk(const http::Request& request, const std::string& sha1, const std::string& last_modified,
-                            uint64_t size);
+ArtifactAsk ReadArtifactAsk(const http::Request& request, const std::string& sha1, const std::string& last_modified);
 
 // "Sun, 22 Nov 2026 20:15:00 GMT"
 std::string HttpDate(int64_t unix_s);

@@ -55,20 +55,16 @@ std::string Disposition(const std::string& filename) {
 
 http::Response ServeFile(const http::Request& request, const Granted& file, UniqueFd opened, AccessLog& access_log) {
   const std::string modified = HttpDate(file.modified_ms / 1000);
-  const ArtifactAsk ask = ReadArtifactAsk(request, file.blob.sha1, modified, file.blob.size);
+  const ArtifactAsk ask = ReadArtifactAsk(request, file.blob.sha1, modified);
   http::Response response;
-  if (ask.verdict == ArtifactAsk::Verdict::kPreconditionFailed) {
+  if (!ask.precondition_holds) {
     response.status = 412;
-    return response;
-  }
-  if (ask.verdict == ArtifactAsk::Verdict::kUnsatisfiable) {
-    response.status = 416;
-    response.headers.push_back({"Content-Range", "bytes */" + std::to_string(file.blob.size)});
     return response;
   }
   const auto shared = std::make_shared<const UniqueFd>(std::move(opened));  // by the streams of all ranges
   http::RangeBody body;
   body.size = file.blob.size;
+  body.strict_syntax = true;
   body.etag = "\"" + file.blob.sha1 + "\"";
   body.make_stream = [&access_log, shared, base = LineOf(request, file.blob.sha256), whole = file.blob.size](
                          uint64_t first, uint64_t length) {

@@ -1,0 +1,129 @@
+// tillhub: the update server. Reads the command line and serves until it is told to end.
+#include <signal.h>
+#include <stdio.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+#include "core/log.h"
+#include "core/text.h"
+#include "server/faults.h"
+#include "server/model/tenant_config.h"
+#include "server/running_hub.h"
+
+namespace {
+
+using till::server::RunningHub;
+using till::server::ServeOptions;
+using till::server::StartFailure;
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+
+struct Flags {
+  ServeOptions serve;
+  std::string listen = "127.0.0.1:8080";
+  std::string min_polling_time = "00:00:30";
+  bool json_log = false;
+};
+
+int Fail(const till::Fault& fault, const std::string& context, const till::Error* error, int exit_code) {
+  fprintf(stderr, "%s\n", till::FormatFault(fault, context, error).c_str());
+  return exit_code;
+}
+
+void DefineServe(CLI::App& app, Flags& flags) {
+  CLI::App* serve = app.add_subcommand("serve", "Serve terminals, edges and operators until SIGTERM");
+  serve->add_option("--data", flags.serve.data_folder, "Folder for everything the hub keeps (made when missing)")
+      ->required();
+  serve->add_option("--listen", flags.listen, "ADDRESS:PORT, [IPv6]:PORT; port 0 lets the system choose")
+      ->capture_default_str();
+  serve->add_option("--tls-cert", flags.serve.tls_cert_file, "PEM certificate chain; without it plain HTTP is served");
+  serve->add_option("--tls-key", flags.serve.tls_key_file, "PEM key of the certificate");
+  serve->add_option("--base-url", flags.serve.base_url, "What links begin with; else the Host of each request");
+  serve->add_option("--trusted-proxy", flags.serve.trusted_proxies,
+                    "Address whose X-Forwarded-* and X-Controller-Id headers count (may be repeated)");
+  serve->add_option("--min-polling-time", flags.min_polling_time, "Terminals are never told to poll more often")
+      ->capture_default_str();
+  serve->add_option("--access-log", flags.serve.access_log, "File for one JSON line per payload answer");
+  serve->add_option("--trusted-root", flags.serve.trusted_root_file,
+                    "root.json that published metadata must lead back to; else the first published one is trusted");
+  serve->add_option("--edge-token-file", flags.serve.edge_token_file,
+                    "Token of edges; else one is made in DATA/edge.token");
+  serve->add_option("--loops", flags.serve.loops, "Threads that serve connections; 0 = one per CPU");
+  serve->add_flag("--log-json", flags.json_log, "Log lines as JSON");
+  serve->footer(
+      "Examples:\n"
+      "  tillhub serve --data /var/lib/tillhub --listen 0.0.0.0:8443 --tls-cert hub.pem --tls-key hub.key\n"
+      "  tillhub serve --data ./hub --listen 127.0.0.1:0 --min-polling-time 00:00:01\n"
+      "TILL_BOOTSTRAP_ADMIN=user:password makes that operator; without it the first start writes a token to\n"
+      "DATA/admin.token. When serving, one line of JSON with the URL goes to stdout.");
+}
+
+// Splits --listen and reads --min-polling-time; false after a complaint.
+bool Read(Flags& flags) {
+  const size_t colon = flags.listen.rfind(':');
+  std::string address = colon == std::string::npos ? "" : flags.listen.substr(0, colon);
+  if (address.size() > 2 && address.front() == '[' && address.back() == ']')
+    address = address.substr(1, address.size() - 2);
+  const auto port = till::ParseUint(colon == std::string::npos ? "" : std::string_view(flags.listen).substr(colon + 1));
+  if (address.empty() || !port.ok() || *port > 65535) {
+    Fail(till::server::faults::kBadFlag, "--listen " + flags.listen, nullptr, kExitUsage);
+    return false;
+  }
+  flags.serve.address = address;
+  flags.serve.port = static_cast<uint16_t>(*port);
+  const auto polling = till::server::ParseInterval(flags.min_polling_time);
+  if (!polling.ok() || *polling < 1 || *polling >= 86400) {
+    Fail(till::server::faults::kBadFlag, "--min-polling-time " + flags.min_polling_time, nullptr, kExitUsage);
+    return false;
+  }
+  flags.serve.min_polling_s = *polling;
+  while (flags.serve.base_url.ends_with('/')) flags.serve.base_url.pop_back();
+  const bool half_tls = flags.serve.tls_cert_file.empty() != flags.serve.tls_key_file.empty();
+  if (half_tls) Fail(till::server::faults::kBadTls, "both --tls-cert and --tls-key are wanted", nullptr, kExitUsage);
+  return !half_tls;
+}
+
+int Serve(Flags& flags) {
+  sigset_t ending;  // blocked before any thread starts, so that only the wait below takes them
+  sigemptyset(&ending);
+  sigaddset(&ending, SIGTERM);
+  sigaddset(&ending, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  if (const char* admin = getenv("TILL_BOOTSTRAP_ADMIN")) flags.serve.bootstrap_admin = admin;
+  unsetenv("TILL_BOOTSTRAP_ADMIN");
+
+  StartFailure failure;
+  const auto hub = RunningHub::Start(flags.serve, till::SystemClock(), &failure);
+  if (!hub) return Fail(*failure.fault, failure.context, &failure.error, kExitFailed);
+  if (hub->wrote_admin_token()) {
+    fprintf(stderr, "first start: the operator's token is in %s/admin.token\n", flags.serve.data_folder.c_str());
+  }
+  printf("{\"event\":\"ready\",\"program\":\"tillhub\",\"url\":%s}\n", till::QuoteJson(hub->url()).c_str());
+  fflush(stdout);
+  const timespec second{1, 0};
+  while (sigtimedwait(&ending, nullptr, &second) < 0) hub->Tick();
+  till::log::Info("ending");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"tillhub, the Tillrace update server"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "tillhub 0.1.0");
+  Flags flags;
+  DefineServe(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  till::log::Configure("tillhub", till::log::Level::kInfo,
+                       flags.json_log ? till::log::Format::kJson : till::log::Format::kText);
+  if (!Read(flags)) return kExitUsage;
+  return Serve(flags);
+}
