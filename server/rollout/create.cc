@@ -25,7 +25,7 @@ Result<std::vector<std::string>> MatchingTargets(kv::ReadTxn& txn, const server:
   return ids;
 }
 
-// Takes the group's share out of `left`: the first ones of those its own filter matches, rounded up.
+// Takes the group's share out of `left`: the first ones of those its own filter matches.
 Result<std::vector<std::string>> TakeShare(kv::ReadTxn& txn, const server::LastSeen& last_seen, const GroupPlan& plan,
                                            std::vector<std::string>& left) {
   const mgmt::TargetReader reader(txn, last_seen);
@@ -38,7 +38,9 @@ Result<std::vector<std::string>> TakeShare(kv::ReadTxn& txn, const server::LastS
       matching -= matches[i] ? 0 : 1;
     }
   }
-  const uint64_t share = std::min<uint64_t>(matching, (matching * plan.target_millipercent + 99'999) / 100'000);
+  // Rounded to the nearest, but never to an empty first wave.
+  const uint64_t rounded = (matching * plan.target_millipercent + 50'000) / 100'000;
+  const uint64_t share = std::min(matching, std::max<uint64_t>(rounded, 1));
   std::vector<std::string> taken, rest;
   for (size_t i = 0; i < left.size(); ++i) {
     (matches[i] && taken.size() < share ? taken : rest).push_back(std::move(left[i]));
