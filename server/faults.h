@@ -33,6 +33,8 @@ inline constexpr Fault kBadMetadata{"T3013", "the metadata is not trusted",
                                     "publish a release signed by this hub's keys: tillpack verify shows what is wrong"};
 inline constexpr Fault kBadAccessLog{"T3014", "the access log cannot be written",
                                      "give --access-log a file that this user may write to"};
+inline constexpr Fault kNoManagement{"T3015", "the management plane does not start",
+                                     "is a port free on 127.0.0.1, and is libcivetweb1 1.15 installed?"};
 
 }  // namespace till::server::faults
 // clang-format on

@@ -11,11 +11,13 @@
 #include "server/choose/release_index.h"
 #include "server/ddi/ddi_handler.h"
 #include "server/faults.h"
+#include "server/front/front.h"
 #include "server/hub.h"
 #include "server/model/tenant_config.h"
 #include "server/publish/access_log.h"
 #include "server/publish/publish_handler.h"
 #include "server/publish/tuf_depot.h"
+#include "server/rollout/ticker.h"
 #include "server/router.h"
 #include "server/store/last_seen.h"
 #include "server/store/writer.h"
@@ -27,6 +29,7 @@ constexpr size_t kMaxQueuedWrites = 20'000;
 constexpr unsigned kWorkers = 4;
 constexpr size_t kMaxQueuedJobs = 1'000;
 constexpr int64_t kFlushEveryMs = 30'000;
+constexpr int64_t kRolloutEveryMs = 1'000;
 constexpr int64_t kStopGraceMs = 2'000;
 
 // "DATA/edge.token": what edges are given to fetch payloads with. Made at the first start, or taken from a file.
@@ -68,6 +71,8 @@ struct RunningHub::Parts {
   std::unique_ptr<Hub> hub;
   std::unique_ptr<PublishHandler> publish;
   std::unique_ptr<DdiHandler> ddi;
+  std::unique_ptr<front::Front> front;
+  std::unique_ptr<rollout::Ticker> ticker;
   Router router;
 
   Parts(ServeOptions given, Clock& time) : options(std::move(given)), clock(time) {}
@@ -137,6 +142,9 @@ const Fault* RunningHub::Parts::Listen() {
   ddi = std::make_unique<DdiHandler>(*hub, *access_log);
   router.Add([this](const http::Request& request) { return ddi->Takes(request); }, *ddi);
   router.Add([this](const http::Request& request) { return publish->Takes(request); }, *publish);
+  if (!Took(front::Front::Start(*hub), &front, "management plane")) return &faults::kNoManagement;
+  router.Add(front::Front::Takes, *front);
+  ticker = std::make_unique<rollout::Ticker>(*hub, kRolloutEveryMs);
 
   http::ServerOptions server_options;
   server_options.address = options.address;
@@ -172,6 +180,8 @@ std::unique_ptr<RunningHub> RunningHub::Start(const ServeOptions& options, Clock
 
 RunningHub::~RunningHub() {
   parts_->server->Stop(kStopGraceMs);
+  parts_->ticker.reset();
+  parts_->front.reset();
   parts_->workers.reset();
   parts_->writer.reset();
   const Status flushed = parts_->last_seen.Flush(*parts_->store);

@@ -114,7 +114,7 @@ http::BodyPlan Front::PlanUpload(const http::Request& request) {
   }
   const std::string authorization(request.header("Authorization"));
   const bool known = hub_.operators.CheckCached(authorization).has_value();
-  if (!known && undecided_uploads_ >= kMaxUndecidedUploads) {
+  if (!known && *undecided_uploads_ >= kMaxUndecidedUploads) {
     plan.refuse = Busy();
     return plan;
   }
@@ -124,7 +124,7 @@ http::BodyPlan Front::PlanUpload(const http::Request& request) {
     plan.refuse = Refuse(507, "artifact.uploadFailed", "the artifact directory takes no file");
     return plan;
   }
-  ++undecided_uploads_;
+  ++*undecided_uploads_;
   auto verdict = std::make_shared<Verdict>(undecided_uploads_);
   const auto check = [this, verdict, authorization] { verdict->Decide(hub_.operators.Check(authorization).ok()); };
   if (known) verdict->Decide(true);

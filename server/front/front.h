@@ -38,7 +38,7 @@ class Front : public http::Handler {
 
   server::Hub& hub_;
   std::unique_ptr<mgmt::Plane> plane_;
-  std::atomic<int> undecided_uploads_ = 0;
+  const std::shared_ptr<std::atomic<int>> undecided_uploads_ = std::make_shared<std::atomic<int>>(0);  // see Verdict
   http::WorkerPool workers_;  // last: its threads end before the rest
 };
 

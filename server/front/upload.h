@@ -21,7 +21,7 @@ inline constexpr int kMaxUndecidedUploads = 4;
 // Whether the operator behind an upload may do it; shared by the sink and the worker that finds out.
 class Verdict {
  public:
-  explicit Verdict(std::atomic<int>& open) : open_(open) {}
+  explicit Verdict(std::shared_ptr<std::atomic<int>> open) : open_(std::move(open)) {}
   ~Verdict() { Settle(State::kRefused); }
   void Decide(bool allowed) { Settle(allowed ? State::kAllowed : State::kRefused); }
   bool refused() const { return state_ == State::kRefused; }
@@ -31,10 +31,10 @@ class Verdict {
   enum class State : uint8_t { kOpen, kAllowed, kRefused };
   void Settle(State state) {
     State expected = State::kOpen;
-    if (state_.compare_exchange_strong(expected, state)) --open_;
+    if (state_.compare_exchange_strong(expected, state)) --*open_;
   }
   std::atomic<State> state_ = State::kOpen;
-  std::atomic<int>& open_;  // counted up by whoever makes the verdict
+  std::shared_ptr<std::atomic<int>> open_;  // shared with the front, which counts up; uploads may outlive it
 };
 
 class UploadSink : public http::BodySink, private PartVisitor {
