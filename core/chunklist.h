@@ -1,5 +1,6 @@
 // The chunk-hash list: the first, self-delimiting section of every payload. Whoever knows its SHA-256 from signed
-// metadata can check every later byte of the payload before using it. The edge knows this section and nothing behind it.
+// metadata can check every later byte of the payload before using it. The edge knows this section and nothing behind
+// it.
 //
 //   magic "TCHL"  u8 version = 1  u8 chunk_log2 (15 = 32 KiB)  u16 zero  u64 body_length  then SHA-256 per chunk
 //

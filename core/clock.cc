@@ -1,8 +1,10 @@
 #include "core/clock.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <string_view>
 
 namespace till {
 namespace {
@@ -32,28 +34,69 @@ Clock& SystemClock() {
   return clock;
 }
 
+namespace {
+
+// Days since 1970-01-01 of a date in the proleptic Gregorian calendar, and back. Done by hand because time_t has 32
+// bits on some terminals, and metadata outlives 2038. After H. Hinnant, "chrono-compatible low-level date algorithms":
+// years begin in March, so that the leap day is the last of its year; an era is 400 years = 146097 days.
+int64_t DaysOf(int64_t year, int64_t month, int64_t day) {
+  if (month <= 2) --year;
+  const int64_t era = year / 400;
+  const int64_t year_of_era = year % 400;
+  const int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+  return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+}
+
+struct Date {
+  int64_t year, month, day;
+};
+
+Date DateOf(int64_t days) {
+  days += 719468;
+  const int64_t era = days / 146097;
+  const int64_t day_of_era = days % 146097;
+  const int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  const int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const int64_t shifted_month = (5 * day_of_year + 2) / 153;
+  const int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
+  const int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
+  return {year, month, day_of_year - (153 * shifted_month + 2) / 5 + 1};
+}
+
+constexpr int64_t kSecondsOfDay = 86400;
+constexpr int64_t kLastSecond = 253402300799;  // 9999-12-31T23:59:59Z: years have four digits
+
+}  // namespace
+
 std::string FormatUtc(int64_t unix_seconds) {
-  const auto seconds = static_cast<time_t>(unix_seconds);
-  tm parts{};
-  if (gmtime_r(&seconds, &parts) == nullptr) return "1970-01-01T00:00:00Z";
+  const int64_t seconds = std::clamp<int64_t>(unix_seconds, 0, kLastSecond);
+  const Date date = DateOf(seconds / kSecondsOfDay);
+  const int64_t in_day = seconds % kSecondsOfDay;
   char text[40];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1,
-                parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", static_cast<int>(date.year),
+                static_cast<int>(date.month), static_cast<int>(date.day), static_cast<int>(in_day / 3600),
+                static_cast<int>(in_day / 60 % 60), static_cast<int>(in_day % 60));
   return text;
 }
 
 int64_t ParseUtc(const std::string& text) {
-  tm parts{};
-  int end = 0;
-  if (text.size() != 20 || std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &parts.tm_year, &parts.tm_mon,
-                                       &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &end) != 6) {
-    return -1;
+  constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:ddZ";
+  if (text.size() != kForm.size()) return -1;
+  int64_t fields[6] = {};
+  size_t field = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool is_digit = text[i] >= '0' && text[i] <= '9';
+    if (kForm[i] == 'd' ? !is_digit : text[i] != kForm[i]) return -1;
+    if (is_digit) {
+      fields[field] = fields[field] * 10 + (text[i] - '0');
+    } else {
+      ++field;
+    }
   }
-  if (end != 20) return -1;
-  parts.tm_year -= 1900;
-  parts.tm_mon -= 1;
-  const time_t seconds = timegm(&parts);
-  return FormatUtc(seconds) == text ? static_cast<int64_t>(seconds) : -1;
+  const auto [year, month, day, hour, minute, second] = fields;
+  if (year < 1970 || month < 1 || month > 12) return -1;
+  const int64_t seconds = DaysOf(year, month, day) * kSecondsOfDay + hour * 3600 + minute * 60 + second;
+  return FormatUtc(seconds) == text ? seconds : -1;  // refuses the 31st of April and the 25th hour
 }
 
 }  // namespace till

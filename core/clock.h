@@ -17,8 +17,8 @@ class Clock {
 // The process's real clock. Any thread.
 Clock& SystemClock();
 
-// Seconds since 1970 as RFC 3339 in UTC, "2026-11-22T20:15:00Z" (the form TUF asks for), and back.
-// ParseUtc answers -1 for any other form.
+// Seconds since 1970 as RFC 3339 in UTC, "2026-11-22T20:15:00Z" (the form TUF asks for), and back;
+// 1970 to 9999, held to these by FormatUtc. ParseUtc answers -1 for any other form.
 std::string FormatUtc(int64_t unix_seconds);
 int64_t ParseUtc(const std::string& text);
 

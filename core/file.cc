@@ -134,11 +134,16 @@ Status WriteBeside(const std::string& beside, ByteView bytes, unsigned mode) {
 
 Status WriteFileAtomically(const std::string& path, ByteView bytes, unsigned mode) {
   const std::string beside = path + ".new";
+  unlink(beside.c_str());  // one left by a cut may have wider permissions than `mode`
   if (const Status written = WriteBeside(beside, bytes, mode); !written.ok()) {
     unlink(beside.c_str());
     return written;
   }
-  if (rename(beside.c_str(), path.c_str()) != 0) return SystemError("cannot replace the file");
+  if (rename(beside.c_str(), path.c_str()) != 0) {
+    const Error failed = SystemError("cannot replace the file");
+    unlink(beside.c_str());
+    return failed;
+  }
   return SyncFolderOf(path);
 }
 
@@ -148,8 +153,12 @@ Status MakeFolders(const std::string& path) {
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string prefix = path.substr(0, end);
     if (mkdir(prefix.c_str(), 0755) != 0 && errno != EEXIST) return SystemError("cannot make the folder");
-    if (end == std::string::npos) return Ok();
+    if (end == std::string::npos) break;
   }
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return SystemError("cannot make the folder");
+  if (!S_ISDIR(info.st_mode)) return SystemError("cannot make the folder", ENOTDIR);  // EEXIST may mean a file
+  return Ok();
 }
 
 }  // namespace till

@@ -34,7 +34,8 @@ Result<size_t> MemorySource::ReadAt(uint64_t offset, MutableByteView out) {
 }
 
 Status MemorySink::Write(ByteView bytes) {
-  if (bytes.size() > limit_bytes_ - bytes_.size()) return Error{ErrorCode::kLimit, "more bytes than allowed", limit_bytes_};
+  if (bytes.size() > limit_bytes_ - bytes_.size())
+    return Error{ErrorCode::kLimit, "more bytes than allowed", limit_bytes_};
   bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   return Ok();
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -69,7 +70,9 @@ std::string Describe(const Error& error) {
   std::string text = error.what;
   text += " (";
   text += ErrorCodeName(error.code);
-  const bool is_errno = error.code == ErrorCode::kIo || error.code == ErrorCode::kNotFound;
+  const bool is_full = error.detail == ENOSPC || error.detail == EDQUOT || error.detail == EFBIG;
+  const bool is_errno = error.code == ErrorCode::kIo || error.code == ErrorCode::kNotFound ||
+                        (error.code == ErrorCode::kLimit && is_full);
   if (error.detail != 0 && is_errno && error.detail < 200) {
     text += ": ";
     text += std::strerror(static_cast<int>(error.detail));

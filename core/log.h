@@ -35,7 +35,8 @@ inline void Info(std::string_view m, std::initializer_list<Field> f = {}) { Writ
 inline void Warn(std::string_view m, std::initializer_list<Field> f = {}) { Write(Level::kWarn, m, f); }
 inline void ErrorLine(std::string_view m, std::initializer_list<Field> f = {}) { Write(Level::kError, m, f); }
 
-// Text for a person: "cannot open the file (io: No such file or directory)"; kIo and kLimit details read as errno.
+// Text for a person: "cannot open the file (io: No such file or directory)"; details of kIo, kNotFound
+// and a full disk read as errno.
 std::string Describe(const Error& error);
 
 }  // namespace till::log

@@ -1,5 +1,6 @@
 #include "core/text.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 
@@ -34,6 +35,7 @@ Result<uint64_t> ParseSize(std::string_view text) {
   const size_t point = number.find('.');
   const uint64_t whole = TILL_TRY(ParseUint(number.substr(0, point)));
   if (whole > (uint64_t{1} << 62) >> shift) return Error{ErrorCode::kInvalid, "size out of range"};
+  if (shift == 0 && point != std::string_view::npos) return Error{ErrorCode::kInvalid, "a fraction of a byte"};
   uint64_t bytes = whole << shift;
   if (point != std::string_view::npos) {
     const std::string_view fraction = number.substr(point + 1);
@@ -47,25 +49,25 @@ Result<uint64_t> ParseSize(std::string_view text) {
 
 std::string FormatSize(uint64_t bytes) {
   constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  uint64_t hundredths = bytes * 100;
-  size_t unit = 0;
-  if (bytes > UINT64_MAX / 100) {
-    hundredths = (bytes >> 10) * 100;
-    unit = 1;
-  }
-  while (hundredths >= 102400 && unit < 4) {
-    hundredths /= 1024;
-    ++unit;
-  }
+  unsigned unit = 0;
+  while (unit < 4 && bytes >> (10 * unit) >= 1024) ++unit;
+  if (unit == 0) return std::to_string(bytes) + " B";
+  // Rounded once, from the bytes: rounding at each unit would add up.
+  const auto hundredths_of = [&](unsigned shift) {
+    const uint64_t rest = bytes & ((uint64_t{1} << shift) - 1);
+    return (bytes >> shift) * 100 + ((rest * 100 + (uint64_t{1} << (shift - 1))) >> shift);
+  };
+  uint64_t hundredths = hundredths_of(10 * unit);
+  if (hundredths >= 102350 && unit < 4) hundredths = hundredths_of(10 * ++unit);
   char text[40];
-  if (unit == 0 || hundredths >= 10000) {
-    std::snprintf(text, sizeof text, "%llu %s", static_cast<unsigned long long>(hundredths / 100), kUnits[unit]);
+  if (hundredths >= 9995) {
+    std::snprintf(text, sizeof text, "%llu %s", static_cast<unsigned long long>((hundredths + 50) / 100), kUnits[unit]);
   } else if (hundredths >= 1000) {
-    std::snprintf(text, sizeof text, "%llu.%llu %s", static_cast<unsigned long long>(hundredths / 100),
-                  static_cast<unsigned long long>(hundredths % 100 / 10), kUnits[unit]);
+    const auto tenths = static_cast<unsigned>((hundredths + 5) / 10);
+    std::snprintf(text, sizeof text, "%u.%u %s", tenths / 10, tenths % 10, kUnits[unit]);
   } else {
-    std::snprintf(text, sizeof text, "%llu.%02llu %s", static_cast<unsigned long long>(hundredths / 100),
-                  static_cast<unsigned long long>(hundredths % 100), kUnits[unit]);
+    const auto small = static_cast<unsigned>(hundredths);
+    std::snprintf(text, sizeof text, "%u.%02u %s", small / 100, small % 100, kUnits[unit]);
   }
   return text;
 }
@@ -151,17 +153,32 @@ std::string QuoteJson(std::string_view text) {
   return quoted + "\"";
 }
 
+namespace {
+
+void AppendHexEscape(std::string& out, char c) {
+  char escape[8];
+  std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+  out += escape;
+}
+
+}  // namespace
+
 std::string Printable(std::string_view text) {
   std::string shown;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\x%02x", byte);
-      shown += escape;
-    } else {
-      shown += c;
+  while (!text.empty()) {
+    const auto first = static_cast<unsigned char>(text[0]);
+    const size_t length = std::max<size_t>(Utf8Length(text), 1);
+    // C1 controls (U+0080 to U+009F, among them a CSI of one character) are c2 80 to c2 9f.
+    const bool is_c1 = length == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
+    const bool is_control = first < 0x20 || first == 0x7f || is_c1 || (length == 1 && first >= 0x80);
+    for (const char c : text.substr(0, length)) {
+      if (is_control) {
+        AppendHexEscape(shown, c);
+      } else {
+        shown += c;
+      }
     }
+    text.remove_prefix(length);
   }
   return shown;
 }

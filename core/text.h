@@ -18,13 +18,14 @@ Result<uint64_t> ParseSize(std::string_view text);
 std::string FormatSize(uint64_t bytes);
 
 std::vector<std::string_view> Split(std::string_view text, char separator);
-std::string_view Trim(std::string_view text);  // spaces and tabs, CR and LF at both ends
+std::string_view Trim(std::string_view text);                   // spaces and tabs, CR and LF at both ends
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);  // ASCII
 std::string ToLower(std::string_view text);                     // ASCII
 
 // A JSON string literal with its quotes; control characters escaped, invalid UTF-8 replaced by U+FFFD.
 std::string QuoteJson(std::string_view text);
-// The text with control characters (ESC, CR, LF, NUL among them) shown as \xNN: safe on a terminal and in a log.
+// The text with control characters (ESC, CR, LF, NUL and the C1 set among them) and bytes that are no UTF-8 shown as
+// \xNN: safe on a terminal and in a log.
 std::string Printable(std::string_view text);
 
 }  // namespace till
