@@ -29,6 +29,16 @@ Result<std::vector<std::string>> FilesIn(const std::string& folder) {
   return names;
 }
 
+Status RemoveFiles(const std::string& folder) {
+  DIR* listing = opendir(folder.c_str());
+  if (!listing) return SystemError("open a folder of the TUF repository");
+  while (const dirent* entry = readdir(listing)) {
+    if (entry->d_name[0] != '.') unlinkat(dirfd(listing), entry->d_name, 0);
+  }
+  closedir(listing);
+  return Ok();
+}
+
 }  // namespace
 
 bool TufDepot::IsFileName(std::string_view name) {
@@ -69,13 +79,23 @@ Result<bool> TufDepot::Stage(const std::string& name, std::string_view bytes) {
   const std::lock_guard turn(publish_mutex_);
   TILL_TRY(WriteFileAtomically(Staged(name), AsBytes(bytes)));
   if (name != kTimestamp) return false;
-  if (!client_) {
+  const bool first = !client_;
+  if (first) {
     auto root = ReadTextFile(Staged("1.root.json"));
     if (!root.ok()) return Error{ErrorCode::kRefused, "no trusted root yet: publish 1.root.json first"};
     TILL_TRY(OpenClient(*root));
     log::Warn("trusting the first root that was published", {{"sha256", ToHex(crypto::Sha256Of(AsBytes(*root)))}});
   }
-  TILL_TRY(Promote());
+  const Status promoted = Promote();
+  if (!promoted.ok()) {
+    // What was refused must not stand in the way of the next attempt; and a root that leads to nothing is not kept.
+    TILL_TRY(RemoveFiles(folder_ + "/tuf-staging"));
+    if (first) {
+      client_.reset();
+      TILL_TRY(RemoveFiles(folder_ + "/tuf-trusted"));
+    }
+    return promoted.error();
+  }
   Index();
   return true;
 }

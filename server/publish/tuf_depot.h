@@ -29,7 +29,8 @@ class TufDepot {
                                                 ReleaseBook& releases, Clock& clock);
 
   // Takes one file. Answers true when it was timestamp.json and the whole set is now trusted and served.
-  // kInvalid: not a name of this repository. kRefused, kCorrupt, …: why the set is not trusted; it stays staged.
+  // kInvalid: not a name of this repository. kRefused, kCorrupt, …: why the set is not trusted; what was staged is
+  // thrown away.
   Result<bool> Stage(const std::string& name, std::string_view bytes);
   // Shared with answers being sent; null when there is none.
   std::shared_ptr<const TufFile> Find(std::string_view name) const;
