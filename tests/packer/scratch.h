@@ -13,7 +13,9 @@ namespace till::packer {
 
 class Scratch {
  public:
-  Scratch() : path_(testing::TempDir() + "/tillpack-XXXXXX") { EXPECT_NE(mkdtemp(path_.data()), nullptr); }
+  Scratch() : path_(std::filesystem::temp_directory_path() / "tillpack-XXXXXX") {
+    EXPECT_NE(mkdtemp(path_.data()), nullptr);
+  }
   ~Scratch() { std::filesystem::remove_all(path_); }
   std::string Path(const std::string& name) const { return path_ + "/" + name; }
   std::string Write(const std::string& name, ByteView bytes) const {
