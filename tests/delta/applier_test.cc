@@ -1,0 +1,328 @@
+#include "delta/apply/applier.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/delta/craft.h"
+
+namespace till::delta {
+namespace {
+
+using namespace testing;
+
+// One payload, opened and ready to be applied from anywhere.
+struct Job {
+  explicit Job(Craft craft) : file(craft.File()), base(craft.base()), target(craft.target()) {
+    MemorySource source(file);
+    opened = std::make_unique<PayloadFile>(OpenPayload(source).value());
+    base_source = std::make_unique<MemorySource>(base);
+    verified = std::make_unique<VerifiedBase>(VerifiedBase::Check(base_source.get(), opened->header).value());
+  }
+  std::unique_ptr<Applier> NewApplier(TargetWriter& writer) {
+    return Applier::Create({.chunks = &opened->chunks,
+                            .header = &opened->header,
+                            .base = verified.get(),
+                            .target = &writer,
+                            .max_arena_bytes = 8 << 20})
+        .value();
+  }
+  // Pushes the rest of the body in pieces, then finishes.
+  Status Pump(Applier& applier, size_t piece = 1000) {
+    const ByteView body = BodyOf(file);
+    while (applier.next_body_offset() < body.size()) {
+      const uint64_t at = applier.next_body_offset();
+      TILL_TRY(applier.Write(body.subspan(at, std::min<uint64_t>(piece, body.size() - at))));
+    }
+    return applier.Finish();
+  }
+
+  Bytes file;
+  Bytes base;
+  Bytes target;
+  std::unique_ptr<PayloadFile> opened;
+  std::unique_ptr<MemorySource> base_source;
+  std::unique_ptr<VerifiedBase> verified;
+};
+
+TEST(Applier, RebuildsTheTargetForAnyCuttingOfItsInput) {
+  Craft craft = ThreeFrames();
+  const Bytes file = craft.File();
+  for (const size_t piece : {1, 7, 63, 64, 65, 4096, 0}) {
+    const Applied applied = ApplyFile(file, craft.base(), piece);
+    ASSERT_TRUE(applied.status.ok()) << applied.status.error().what;
+    EXPECT_EQ(applied.target, craft.target()) << piece;
+  }
+}
+
+TEST(Applier, NeedsNoBaseForAFullPayload) {
+  Craft craft = Craft::Full(Noise(5000, 3));
+  craft.AddFrame({{OpKind::kData, 5000, 0}});
+  const Applied applied = ApplyFile(craft.File(), {});
+  ASSERT_TRUE(applied.status.ok());
+  EXPECT_EQ(applied.target, craft.target());
+}
+
+TEST(Applier, MakesAnEmptyTarget) {
+  Craft craft(Noise(10, 1), {});
+  EXPECT_TRUE(ApplyFile(craft.File(), craft.base()).status.ok());
+}
+
+// covers S04
+TEST(Applier, RefusesAPayloadCutAtAnyByte) {
+  Craft craft(Text("the quick brown fox"), Text("the slow brown fox jumps"));
+  craft.AddFrame({{OpKind::kCopy, 4, 0}, {OpKind::kData, 4, 0}, {OpKind::kCopy, 10, 9}, {OpKind::kData, 6, 0}});
+  const Bytes file = craft.File();
+  ASSERT_TRUE(ApplyFile(file, craft.base()).status.ok());
+  for (size_t size = 0; size < file.size(); ++size) {
+    const Bytes cut(file.begin(), file.begin() + size);
+    EXPECT_FALSE(ApplyFile(cut, craft.base()).status.ok()) << size;
+  }
+  // The same with honest hashes: the parser itself must see it.
+  const ByteView body = BodyOf(file);
+  for (size_t size = 0; size < body.size(); ++size) {
+    EXPECT_FALSE(ApplyFile(SignBody(body.first(size)), craft.base()).status.ok()) << size;
+  }
+}
+
+// covers S04
+TEST(Applier, RefusesAnExtendedPayload) {
+  Craft craft = ThreeFrames();
+  Bytes file = craft.File();
+  const ByteView body = BodyOf(file);
+  Bytes longer(body.begin(), body.end());
+  longer.push_back(std::byte{0});
+  EXPECT_FALSE(ApplyFile(SignBody(longer), craft.base()).status.ok());
+  file.push_back(std::byte{0});
+  EXPECT_FALSE(ApplyFile(file, craft.base()).status.ok());
+  Job job(ThreeFrames());
+  MemoryTarget target;
+  const auto applier = job.NewApplier(target);
+  ASSERT_TRUE(applier->Start().ok());
+  ASSERT_TRUE(applier->Write(BodyOf(job.file)).ok());
+  EXPECT_EQ(applier->Write(Bytes(1)).error().code, ErrorCode::kCorrupt);
+}
+
+TEST(Applier, LetsNoByteOfABadChunkReachTheTarget) {
+  Job job(ThreeFrames());
+  const ByteView body = BodyOf(job.file);
+  for (size_t chunk = 0; chunk < job.opened->chunks.chunk_count(); ++chunk) {
+    Bytes bad(body.begin(), body.end());
+    bad[chunk << kChunkLog2 | 300] ^= std::byte{1};
+    MemoryTarget target;
+    const auto applier = job.NewApplier(target);
+    ASSERT_TRUE(applier->Start().ok());
+    const Status status = applier->Write(bad);
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code, ErrorCode::kCorrupt);
+    EXPECT_EQ(status.error().detail, chunk << kChunkLog2);
+    EXPECT_TRUE(std::equal(target.bytes().begin(), target.bytes().end(), job.target.begin()));
+    EXPECT_EQ(applier->Write({}).error().code, ErrorCode::kCorrupt) << "an error stays";
+    EXPECT_FALSE(applier->Finish().ok());
+  }
+}
+
+// Every bit of header and frame headers, with hashes made anew: hostile content reaches the parser. covers D09 S04
+TEST(Applier, SurvivesEveryFlippedBitOfASmallPayload) {
+  Craft craft(Text("the quick brown fox"), Text("the slow brown fox jumps"));
+  craft.AddFrame({{OpKind::kCopy, 4, 0}, {OpKind::kDiff, 4, 4}});
+  craft.AddFrame({{OpKind::kCopy, 10, 9}, {OpKind::kData, 6, 0}});
+  const Bytes file = craft.File();
+  ASSERT_TRUE(ApplyFile(file, craft.base()).status.ok());
+  const ByteView body = BodyOf(file);
+  for (size_t bit = 0; bit < body.size() * 8; ++bit) {
+    Bytes bad(body.begin(), body.end());
+    bad[bit / 8] ^= std::byte{1} << bit % 8;
+    const Applied applied = ApplyFile(SignBody(bad), craft.base());
+    EXPECT_LE(applied.target.size(), 1u << 20);
+    // Only what changes nothing that counts may pass: a looser window or a larger arena.
+    if (!applied.status.ok()) continue;
+    EXPECT_TRUE(bit / 8 == 17 || (bit / 8 >= 20 && bit / 8 < 40)) << "byte " << bit / 8;
+    EXPECT_EQ(applied.target, craft.target());
+  }
+}
+
+// covers S17
+TEST(Applier, RefusesABaseWithAnyBitChanged) {
+  Craft craft = ThreeFrames();
+  const Bytes file = craft.File();
+  for (size_t at = 0; at < craft.base().size(); at += 4096) {
+    Bytes bad = craft.base();
+    bad[at] ^= std::byte{0x10};
+    const Applied applied = ApplyFile(file, bad);
+    EXPECT_EQ(applied.status.error().code, ErrorCode::kRefused);
+    EXPECT_TRUE(applied.target.empty());
+  }
+  EXPECT_EQ(ApplyFile(file, Bytes(craft.base().begin(), craft.base().end() - 1)).status.error().code,
+            ErrorCode::kRefused);
+}
+
+TEST(Applier, ReadsABaseThatLiesInALongerSlot) {
+  Craft craft = ThreeFrames();
+  Bytes slot = craft.base();
+  slot.resize(slot.size() + 1000, std::byte{0xff});
+  EXPECT_TRUE(ApplyFile(craft.File(), slot).status.ok());
+}
+
+// covers S17: a base that changes behind the check is found by the target's hash.
+TEST(Applier, FindsABaseThatChangedAfterTheCheck) {
+  Job job(ThreeFrames());
+  MemoryTarget target;
+  const auto applier = job.NewApplier(target);
+  job.base[100] ^= std::byte{1};
+  ASSERT_TRUE(applier->Start().ok());
+  EXPECT_EQ(job.Pump(*applier).error().code, ErrorCode::kCorrupt);
+}
+
+TEST(Applier, RefusesALargerArenaThanAllowedBeforeTheFirstByte) {
+  Job job(ThreeFrames());
+  MemoryTarget target;
+  ApplierOptions options{.chunks = &job.opened->chunks,
+                         .header = &job.opened->header,
+                         .base = job.verified.get(),
+                         .target = &target,
+                         .max_arena_bytes = job.opened->header.arena_bytes};
+  EXPECT_TRUE(Applier::Create(options).ok());
+  --options.max_arena_bytes;
+  const auto refused = Applier::Create(options);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kLimit);
+  EXPECT_EQ(refused.error().detail, job.opened->header.arena_bytes);
+  EXPECT_EQ(target.writes(), 0u);
+}
+
+TEST(Applier, RefusesFramesOutOfOrder) {
+  struct Case {
+    const char* name;
+    void (*spoil)(std::vector<CraftedFrame>&);
+  };
+  const Case cases[] = {
+      {"swapped", [](std::vector<CraftedFrame>& f) { std::swap(f[0], f[1]); }},
+      {"repeated", [](std::vector<CraftedFrame>& f) { f[1] = f[0]; }},
+      {"index skips", [](std::vector<CraftedFrame>& f) { f[1].header.index = 2; }},
+      {"gap in the target", [](std::vector<CraftedFrame>& f) { f[1].header.target_offset += 1; }},
+      {"back in the target", [](std::vector<CraftedFrame>& f) { f[1].header.target_offset -= 1; }},
+      {"op too many", [](std::vector<CraftedFrame>& f) { f[1].header.op_count += 1; }},
+      {"target byte too many", [](std::vector<CraftedFrame>& f) { f[1].header.target_bytes += 1; }},
+  };
+  for (const Case& c : cases) {
+    Craft craft = ThreeFrames();
+    c.spoil(craft.frames());
+    const Applied applied = ApplyFile(craft.File(), craft.base());
+    EXPECT_FALSE(applied.status.ok()) << c.name;
+    EXPECT_LE(applied.target.size(), craft.target().size()) << c.name;
+  }
+}
+
+// A checkpoint at every write; a kill there; another applier goes on from it. covers S04
+TEST(Applier, ResumesAfterAKillAtEveryWrite) {
+  for (const size_t durable_step : {1, 4096, 65536}) {
+    Job job(ThreeFrames());
+    bool fired = true;
+    for (size_t fail_at = 1; fired; ++fail_at) {
+      MemoryTarget first({}, fail_at, durable_step);
+      const auto applier = job.NewApplier(first);
+      ASSERT_TRUE(applier->Start().ok());
+      fired = !job.Pump(*applier).ok();
+      const Checkpoint checkpoint = applier->LastCheckpoint();
+      ASSERT_LE(checkpoint.target_offset, first.durable_bytes());
+      const Bytes kept(first.bytes().begin(), first.bytes().begin() + checkpoint.target_offset);
+      MemoryTarget second(kept);
+      MemorySource written(kept);
+      const auto next = job.NewApplier(second);
+      const Status resumed = next->Resume(checkpoint, written);
+      ASSERT_TRUE(resumed.ok()) << resumed.error().what;
+      const Status done = job.Pump(*next);
+      ASSERT_TRUE(done.ok()) << done.error().what << " at write " << fail_at;
+      ASSERT_EQ(second.bytes(), job.target);
+    }
+  }
+}
+
+TEST(Applier, ReadsAgainAtMostOneFrameAndOneChunkWhenItResumes) {
+  Job job(ThreeFrames());
+  MemoryTarget first;
+  const auto applier = job.NewApplier(first);
+  ASSERT_TRUE(applier->Start().ok());
+  const ByteView body = BodyOf(job.file);
+  for (size_t at = 0; at < body.size(); at += 100) {
+    ASSERT_TRUE(applier->Write(body.subspan(at, std::min<size_t>(100, body.size() - at))).ok());
+    const Checkpoint checkpoint = applier->LastCheckpoint();
+    MemoryTarget second(Bytes(first.bytes().begin(), first.bytes().begin() + checkpoint.target_offset));
+    MemorySource written(first.bytes());
+    const auto next = job.NewApplier(second);
+    ASSERT_TRUE(next->Resume(checkpoint, written).ok());
+    EXPECT_LE(applier->next_body_offset() - next->next_body_offset(),
+              kMaxFrameCodedBytes + kFrameHeaderBytes + 2 * (1u << kChunkLog2));
+  }
+}
+
+// covers S18
+TEST(Applier, RefusesForgedCheckpoints) {
+  Job job(ThreeFrames());
+  MemoryTarget probe;
+  const auto honest = job.NewApplier(probe);
+  ASSERT_TRUE(honest->Start().ok());
+  ASSERT_TRUE(honest->Write(BodyOf(job.file).first(40'000)).ok());
+  const Checkpoint good = honest->LastCheckpoint();
+  ASSERT_GT(good.frame_index, 0u);
+  const auto with = [&good](auto change) {
+    Checkpoint checkpoint = good;
+    change(checkpoint);
+    return checkpoint;
+  };
+  const Checkpoint forged[] = {
+      with([](Checkpoint& c) { c.body_offset += 1; }),
+      with([](Checkpoint& c) { c.body_offset -= 1; }),
+      with([](Checkpoint& c) { c.body_offset = 0; }),
+      with([](Checkpoint& c) { c.body_offset = kHeaderBytes; }),
+      with([](Checkpoint& c) { c.body_offset = UINT64_MAX; }),
+      with([](Checkpoint& c) { c.frame_index = 0; }),
+      with([](Checkpoint& c) { c.frame_index = 2; }),
+      with([](Checkpoint& c) { c.frame_index = UINT32_MAX; }),
+      with([](Checkpoint& c) { c.target_offset = 1; }),
+      with([](Checkpoint& c) { c.target_offset = 100'000; }),
+      with([](Checkpoint& c) { c.target_offset = UINT64_MAX; }),
+  };
+  for (const Checkpoint& checkpoint : forged) {
+    MemoryTarget target(job.target);
+    MemorySource written(job.target);
+    const auto applier = job.NewApplier(target);
+    Status status = applier->Resume(checkpoint, written);
+    if (status.ok()) status = job.Pump(*applier);
+    ASSERT_FALSE(status.ok()) << checkpoint.body_offset << " " << checkpoint.frame_index << " "
+                              << checkpoint.target_offset;
+    EXPECT_EQ(status.error().code, ErrorCode::kRefused) << status.error().what;
+    EXPECT_EQ(target.writes(), 0u);
+  }
+}
+
+TEST(Applier, FindsASlotThatLostWhatWasDurable) {
+  Job job(ThreeFrames());
+  MemoryTarget first({}, 4);
+  const auto applier = job.NewApplier(first);
+  ASSERT_TRUE(applier->Start().ok());
+  ASSERT_FALSE(job.Pump(*applier).ok());
+  Bytes torn = first.bytes();
+  torn[10] ^= std::byte{1};
+  MemoryTarget second(torn);
+  MemorySource written(torn);
+  const auto next = job.NewApplier(second);
+  ASSERT_TRUE(next->Resume(applier->LastCheckpoint(), written).ok());
+  EXPECT_EQ(job.Pump(*next).error().code, ErrorCode::kCorrupt);
+}
+
+TEST(Applier, DoesNotFinishTwiceOrEarly) {
+  Job job(ThreeFrames());
+  MemoryTarget target;
+  const auto applier = job.NewApplier(target);
+  EXPECT_FALSE(applier->Write(BodyOf(job.file)).ok()) << "not started";
+  ASSERT_TRUE(applier->Start().ok());
+  ASSERT_TRUE(job.Pump(*applier).ok());
+  EXPECT_FALSE(applier->Finish().ok());
+  MemoryTarget other;
+  const auto early = job.NewApplier(other);
+  ASSERT_TRUE(early->Start().ok());
+  EXPECT_EQ(early->Finish().error().code, ErrorCode::kCorrupt);
+}
+
+}  // namespace
+}  // namespace till::delta

@@ -1,0 +1,210 @@
+#include "delta/format/format.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "tests/delta/craft.h"
+
+namespace till::delta {
+namespace {
+
+using testing::Craft;
+using testing::ThreeFrames;
+
+FrameHeader RoomyFrame(uint32_t ops, uint64_t target_bytes) {
+  FrameHeader frame;
+  frame.op_count = ops;
+  frame.target_bytes = target_bytes;
+  frame.streams[kDiff].plain_bytes = 1 << 20;
+  frame.streams[kLiteral].plain_bytes = 1 << 20;
+  return frame;
+}
+
+TEST(PayloadHeader, DecodesToWhatWasEncoded) {
+  Craft craft = ThreeFrames();
+  craft.FillTotals();
+  const Bytes bytes = EncodeHeader(craft.header());
+  ASSERT_EQ(bytes.size(), kHeaderBytes);
+  EXPECT_EQ(DecodeHeader(bytes).value(), craft.header());
+}
+
+// covers D09: whatever is accepted has one form only.
+TEST(PayloadHeader, IsRefusedOrCanonicalWithAnyBitFlipped) {
+  Craft craft = ThreeFrames();
+  craft.FillTotals();
+  const Bytes good = EncodeHeader(craft.header());
+  for (size_t bit = 0; bit < good.size() * 8; ++bit) {
+    Bytes bad = good;
+    bad[bit / 8] ^= std::byte{1} << bit % 8;
+    const auto decoded = DecodeHeader(bad);
+    if (!decoded.ok()) continue;
+    EXPECT_EQ(EncodeHeader(*decoded), bad) << "bit " << bit;
+  }
+}
+
+TEST(PayloadHeader, IsRefusedWhenCutAtAnyByte) {
+  Craft craft = ThreeFrames();
+  craft.FillTotals();
+  const Bytes good = EncodeHeader(craft.header());
+  for (size_t size = 0; size < good.size(); ++size) {
+    EXPECT_EQ(DecodeHeader(ByteView(good).first(size)).error().code, ErrorCode::kCorrupt) << size;
+  }
+}
+
+TEST(PayloadHeader, SaysWhichVersionItCannotRead) {
+  Craft craft = ThreeFrames();
+  craft.FillTotals();
+  Bytes bytes = EncodeHeader(craft.header());
+  bytes[10] = std::byte{9};
+  EXPECT_EQ(DecodeHeader(bytes).error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(DecodeHeader(bytes).error().detail, 9u);
+}
+
+TEST(PayloadHeader, RefusesBoundsThatDoNotHold) {
+  struct Case {
+    const char* name;
+    void (*spoil)(PayloadHeader&);
+    ErrorCode code;
+  };
+  const Case cases[] = {
+      {"window of 2 MiB", [](PayloadHeader& h) { h.window_log = 21; }, ErrorCode::kLimit},
+      {"window of 128 MiB", [](PayloadHeader& h) { h.window_log = 27; }, ErrorCode::kLimit},
+      {"window of 512 bytes", [](PayloadHeader& h) { h.window_log = 9; }, ErrorCode::kCorrupt},
+      {"arena one byte short", [](PayloadHeader& h) { --h.arena_bytes; }, ErrorCode::kCorrupt},
+      {"arena of 4 GiB", [](PayloadHeader& h) { h.arena_bytes = UINT32_MAX; }, ErrorCode::kLimit},
+      {"coded bytes above the format's", [](PayloadHeader& h) { h.frame_coded_bytes_max = (128 << 10) + 1; },
+       ErrorCode::kLimit},
+      {"plain bytes above the format's", [](PayloadHeader& h) { h.frame_plain_bytes_max = UINT32_MAX; },
+       ErrorCode::kLimit},
+      {"no frames for a target", [](PayloadHeader& h) { h.frame_count = 0; }, ErrorCode::kCorrupt},
+      {"more frames than bytes", [](PayloadHeader& h) { h.frame_count = UINT32_MAX; }, ErrorCode::kCorrupt},
+      {"fewer ops than frames", [](PayloadHeader& h) { h.op_count = 2; }, ErrorCode::kCorrupt},
+      {"ops without end", [](PayloadHeader& h) { h.op_count = UINT64_MAX; }, ErrorCode::kCorrupt},
+      {"frames without end", [](PayloadHeader& h) { h.frames_bytes = UINT64_MAX; }, ErrorCode::kCorrupt},
+      {"target of 2^63", [](PayloadHeader& h) { h.target_size = uint64_t{1} << 63; }, ErrorCode::kLimit},
+      {"base of 2^64-1", [](PayloadHeader& h) { h.base_size = UINT64_MAX; }, ErrorCode::kLimit},
+      {"full with a base", [](PayloadHeader& h) { h.kind = PayloadKind::kFull; }, ErrorCode::kCorrupt},
+  };
+  for (const Case& c : cases) {
+    Craft craft = ThreeFrames();
+    craft.FillTotals();
+    c.spoil(craft.header());
+    const auto decoded = DecodeHeader(EncodeHeader(craft.header()));
+    ASSERT_FALSE(decoded.ok()) << c.name;
+    EXPECT_EQ(decoded.error().code, c.code) << c.name;
+  }
+}
+
+TEST(FrameHeader, IsRefusedOrCanonicalWithAnyBitFlipped) {
+  Craft craft = ThreeFrames();
+  craft.FillTotals();
+  const Bytes good = EncodeFrameHeader(craft.frames()[1].header);
+  ASSERT_EQ(DecodeFrameHeader(good, craft.header()).value(), craft.frames()[1].header);
+  for (size_t bit = 0; bit < good.size() * 8; ++bit) {
+    Bytes bad = good;
+    bad[bit / 8] ^= std::byte{1} << bit % 8;
+    const auto decoded = DecodeFrameHeader(bad, craft.header());
+    if (!decoded.ok()) continue;
+    EXPECT_EQ(EncodeFrameHeader(*decoded), bad) << "bit " << bit;
+    EXPECT_LE(decoded->target_offset + decoded->target_bytes, craft.header().target_size);
+    EXPECT_LE(decoded->coded_bytes(), craft.header().frame_coded_bytes_max);
+    EXPECT_LE(decoded->plain_bytes(), craft.header().frame_plain_bytes_max);
+  }
+}
+
+TEST(Ops, DecodeToWhatWasEncoded) {
+  const std::vector<Op> ops = {{OpKind::kCopy, 100, 5'000},
+                               {OpKind::kDiff, 1, 0},
+                               {OpKind::kData, 300, 0},
+                               {OpKind::kCopy, 1'000'000, 9'000'000}};
+  ByteWriter out;
+  uint64_t position = 0;
+  for (const Op& op : ops) EncodeOp(op, position, out);
+  OpReader reader(out.bytes(), RoomyFrame(4, 10'000'000), 10'000'000);
+  for (const Op& op : ops) EXPECT_EQ(reader.Next().value(), op);
+  EXPECT_TRUE(reader.at_end());
+}
+
+// covers D01 D02: every edge value as length and as shift, from several positions; nothing accepted leaves the base.
+TEST(Ops, NeverLeaveTheBaseWhateverTheNumbersSay) {
+  constexpr uint64_t kBase = 1'000;
+  const int64_t max = std::numeric_limits<int64_t>::max();
+  const int64_t min = std::numeric_limits<int64_t>::min();
+  const int64_t shifts[] = {0,      1,      -1,        999,          1'000,     1'001,     -999,
+                            -1'000, -1'001, 1ll << 31, -(1ll << 31), 1ll << 32, 1ll << 62, -(1ll << 62),
+                            max,    min,    max - 1,   min + 1};
+  const uint64_t lengths[] = {
+      0, 1, 2, 499, 500, 501, 999, 1'000, 1'001, 1ull << 31, 1ull << 32, 1ull << 61, (1ull << 62) - 1};
+  unsigned accepted = 0;
+  for (const uint64_t kind : {0, 1, 2, 3}) {
+    for (const uint64_t first : {0ull, 1ull, 500ull, 999ull}) {
+      for (const int64_t shift : shifts) {
+        for (const uint64_t length : lengths) {
+          ByteWriter out;
+          uint64_t position = 0;
+          EncodeOp({OpKind::kCopy, 1, first}, position, out);
+          out.Varint(length << 2 | kind);
+          out.SignedVarint(shift);
+          OpReader reader(out.bytes(), RoomyFrame(2, uint64_t{1} << 62), kBase);
+          ASSERT_TRUE(reader.Next().ok());
+          const auto op = reader.Next();
+          if (!op.ok()) continue;
+          ++accepted;
+          EXPECT_GT(op->length, 0u);
+          if (op->kind == OpKind::kData) continue;
+          const __int128 begin = static_cast<__int128>(first) + 1 + shift;
+          EXPECT_TRUE(begin >= 0 && begin + static_cast<__int128>(length) <= kBase);
+          EXPECT_EQ(static_cast<__int128>(op->base_offset), begin);
+        }
+      }
+    }
+  }
+  EXPECT_GT(accepted, 20u);  // the table meets good values too
+}
+
+// covers D09: all inputs of up to 3 bytes.
+TEST(Ops, OfUpToThreeBytesHaveOneFormOnly) {
+  for (uint32_t value = 0; value < 1u << 24; value += 1) {
+    const std::byte bytes[3] = {std::byte(value), std::byte(value >> 8), std::byte(value >> 16)};
+    OpReader reader(bytes, RoomyFrame(1, 1 << 20), 1 << 20);
+    const auto op = reader.Next();
+    if (!op.ok()) continue;
+    ByteWriter out;
+    uint64_t position = 0;
+    EncodeOp(*op, position, out);
+    if (!std::equal(out.bytes().begin(), out.bytes().end(), bytes)) FAIL() << value;
+  }
+}
+
+// covers D03
+TEST(Ops, ThatMakeNothingAreRefused) {
+  for (const uint8_t word : {0, 1, 2, 3}) {
+    const std::byte bytes[2] = {std::byte{word}, std::byte{0}};
+    OpReader reader(bytes, RoomyFrame(1, 10), 10);
+    EXPECT_FALSE(reader.Next().ok());
+  }
+}
+
+TEST(Ops, MustFillTheirFrameExactly) {
+  ByteWriter out;
+  uint64_t position = 0;
+  EncodeOp({OpKind::kCopy, 10, 0}, position, out);
+  FrameHeader frame;
+  frame.op_count = 1;
+  for (const uint64_t target_bytes : {9, 10, 11}) {
+    frame.target_bytes = target_bytes;
+    OpReader reader(out.bytes(), frame, 100);
+    const bool fits = reader.Next().ok() && reader.Finish().ok();
+    EXPECT_EQ(fits, target_bytes == 10);
+  }
+  Bytes longer = out.bytes();
+  longer.push_back(std::byte{0});
+  frame.target_bytes = 10;
+  OpReader reader(longer, frame, 100);
+  ASSERT_TRUE(reader.Next().ok());
+  EXPECT_FALSE(reader.Finish().ok());
+}
+
+}  // namespace
+}  // namespace till::delta
