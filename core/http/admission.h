@@ -23,21 +23,30 @@ class Admission {
   // Every entry but kDrop is to be paired with Leave() of the same address.
   Entry Enter(const std::string& address) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (open_ >= max_connections_ + kRefusals) return Entry::kDrop;
-    Entry entry = open_ >= max_connections_ ? Entry::kBusy : Entry::kServe;
+    Entry entry = served_ >= max_connections_ ? Entry::kBusy : Entry::kServe;
     if (CountsAddresses()) {
       uint32_t& of_address = by_address_[address];
-      if (of_address >= max_per_address_ + kRefusalsPerAddress) return Entry::kDrop;
       if (of_address >= max_per_address_) entry = Entry::kTooMany;
-      ++of_address;
+      if (entry == Entry::kServe) ++of_address;
+      if (of_address == 0) by_address_.erase(address);
     }
-    ++open_;
+    if (entry == Entry::kServe) {
+      ++served_;
+    } else if (refused_ >= kRefusals) {
+      return Entry::kDrop;
+    } else {
+      ++refused_;
+    }
     return entry;
   }
 
-  void Leave(const std::string& address) {
+  void Leave(const std::string& address, Entry entry) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    --open_;
+    if (entry != Entry::kServe) {
+      --refused_;
+      return;
+    }
+    --served_;
     if (!CountsAddresses()) return;
     const auto found = by_address_.find(address);
     if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
@@ -45,19 +54,19 @@ class Admission {
 
   uint32_t open() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return open_;
+    return served_ + refused_;
   }
 
  private:
-  // Connections that are let in only to be told why they are not served.
+  // Connections that are let in, for a second at most, only to be told why they are not served.
   static constexpr uint32_t kRefusals = 64;
-  static constexpr uint32_t kRefusalsPerAddress = 4;
   bool CountsAddresses() const { return max_per_address_ < max_connections_; }
 
   const uint32_t max_connections_;
   const uint32_t max_per_address_;
   std::mutex mutex_;
-  uint32_t open_ = 0;
+  uint32_t served_ = 0;
+  uint32_t refused_ = 0;
   std::unordered_map<std::string, uint32_t> by_address_;
 };
 

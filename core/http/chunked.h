@@ -20,6 +20,7 @@ class ChunkedDecoder {
   // Any cutting of the input gives the same body. With done() nothing more is taken.
   Result<Step> Feed(std::string_view input);
   bool done() const { return state_ == State::kDone; }
+  uint64_t announced() const { return left_; }  // of the chunk under way: what is still to come
 
  private:
   enum class State : uint8_t {

@@ -40,19 +40,17 @@ int StatusOf(const Error& error) {
   }
 }
 
+int RefusalStatus(Entry entry) { return entry == Entry::kTooMany ? 429 : 503; }
+
 }  // namespace
 
-Connection::Connection(Loop& loop, Channel channel, std::string peer, std::string address, int refuse_status)
-    : loop_(loop),
-      channel_(std::move(channel)),
-      peer_(std::move(peer)),
-      address_(std::move(address)),
-      refuse_status_(refuse_status) {}
+Connection::Connection(Loop& loop, Channel channel, std::string peer, std::string address, Entry entry)
+    : loop_(loop), channel_(std::move(channel)), peer_(std::move(peer)), address_(std::move(address)), entry_(entry) {}
 
-Connection::~Connection() { loop_.shared().admission->Leave(address_); }
+Connection::~Connection() { loop_.shared().admission->Leave(address_, entry_); }
 
 void Connection::Start() {
-  const int64_t wait_ms = refuse_status_ != 0 ? kRefusalDeadlineMs : loop_.shared().options.header_deadline_ms;
+  const int64_t wait_ms = refused() ? kRefusalDeadlineMs : loop_.shared().options.header_deadline_ms;
   loop_.SetDeadline(*this, loop_.now_ms() + wait_ms);
   if (!channel_.tls()) {
     state_ = State::kHead;
@@ -144,7 +142,7 @@ Connection::Next Connection::Step() {
 Connection::Next Connection::StepHandshake() {
   const IoResult result = channel_.Handshake();
   if (result.io == Io::kWait) return Next::kWait;
-  if (result.io != Io::kDone || refuse_status_ != 0) {
+  if (result.io != Io::kDone || refused()) {
     Close();
     return Next::kWait;
   }
@@ -184,8 +182,8 @@ Connection::Next Connection::StepHead() {
   if (input_is_news_) {
     input_is_news_ = false;
     Result<std::optional<RequestHead>> parsed = ParseRequestHead(pending());
-    if (!parsed.ok() || (*parsed && refuse_status_ != 0)) {
-      Refuse(refuse_status_ != 0 ? refuse_status_ : static_cast<int>(parsed.error().detail));
+    if (!parsed.ok() || (*parsed && refused())) {
+      Refuse(refused() ? RefusalStatus(entry_) : static_cast<int>(parsed.error().detail));
       return Next::kGo;
     }
     if (*parsed) {
@@ -274,6 +272,8 @@ Result<bool> Connection::TakeBody(std::string_view bytes, size_t& used) {
     const ChunkedDecoder::Step step = TILL_TRY(chunked_.Feed(bytes.substr(used)));
     used += step.used;
     if (!step.data.empty()) TILL_TRY(StoreBody(step.data));
+    // No need to wait for the bytes of a chunk that cannot fit.
+    if (chunked_.announced() > max_body_bytes_ - body_taken_) return Error{ErrorCode::kLimit, "the body is too large"};
   }
   return chunked_.done();
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "core/http/admission.h"
 #include "core/http/channel.h"
 #include "core/http/chunked.h"
 #include "core/http/deadline_wheel.h"
@@ -19,8 +20,8 @@ class Loop;
 
 class Connection : public DeadlineEntry {
  public:
-  // `refuse_status` other than 0: it is let in only to be told so.
-  Connection(Loop& loop, Channel channel, std::string peer, std::string address, int refuse_status);
+  // `entry` other than kServe: it is let in only to be told so.
+  Connection(Loop& loop, Channel channel, std::string peer, std::string address, Entry entry);
   ~Connection();
 
   void Start();
@@ -55,6 +56,7 @@ class Connection : public DeadlineEntry {
   Status StoreBody(std::string_view bytes);
   void Dispatch();
   IoResult Read(size_t capacity);
+  bool refused() const { return entry_ != Entry::kServe; }
   std::string_view pending() const { return std::string_view(input_).substr(input_used_); }
   void Consume(size_t bytes);
 
@@ -77,7 +79,7 @@ class Connection : public DeadlineEntry {
   std::string peer_;
   std::string address_;
   State state_ = State::kHandshake;
-  int refuse_status_;
+  Entry entry_;
   bool readable_ = false;
   bool writable_ = true;
   bool peer_closed_ = false;  // its FIN came

@@ -49,19 +49,6 @@ std::string AdmissionKey(const sockaddr_storage& address) {
   return IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) ? std::string(bytes + 12, 4) : std::string(bytes, 8);
 }
 
-int StatusOf(Entry entry) {
-  switch (entry) {
-    case Entry::kBusy:
-      return 503;
-    case Entry::kTooMany:
-      return 429;
-    case Entry::kServe:
-    case Entry::kDrop:
-      break;
-  }
-  return 0;
-}
-
 }  // namespace
 
 Loop::Loop(ServerShared& shared, UniqueFd listener, UniqueFd epoll, UniqueFd event)
@@ -152,7 +139,7 @@ void Loop::TakeIn(UniqueFd fd, const sockaddr_storage& address) {
   shared_.connections.fetch_add(1, std::memory_order_relaxed);
   const int raw_fd = fd.get();
   auto connection = std::make_unique<Connection>(*this, Channel(std::move(fd), shared_.tls.get()), PeerName(address),
-                                                 std::move(key), StatusOf(entry));
+                                                 std::move(key), entry);
   if (!Watch(raw_fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, connection.get())) return;
   connection->index = connections_.size();
   connections_.push_back(std::move(connection));
