@@ -10,8 +10,10 @@ get_filename_component(TILL_SYSROOT ${CMAKE_CURRENT_LIST_DIR}/../build/mipsel-sy
 # No --sysroot: the C library's headers are the cross compiler's own. The sysroot's headers come before the host's
 # /usr/include, which Debian's cross compiler searches last.
 set(includes "-isystem ${TILL_SYSROOT}/usr/include/mipsel-linux-gnu -isystem ${TILL_SYSROOT}/usr/include")
-set(CMAKE_C_FLAGS_INIT "-march=24kec ${includes}")
-set(CMAKE_CXX_FLAGS_INIT "-march=24kec ${includes}")
+# Times beyond 2038 and files beyond 2 GiB, as musl has them anyway.
+set(wide "-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64")
+set(CMAKE_C_FLAGS_INIT "-march=24kec ${wide} ${includes}")
+set(CMAKE_CXX_FLAGS_INIT "-march=24kec ${wide} ${includes}")
 # Libraries that libraries need, and the machine's own last of all.
 set(libs ${TILL_SYSROOT}/usr/lib/mipsel-linux-gnu)
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-L${libs} -Wl,-rpath-link,${libs}:${TILL_SYSROOT}/lib/mipsel-linux-gnu")

@@ -2,6 +2,7 @@
 #include <rapidjson/reader.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "core/json/json.h"
 
@@ -40,16 +41,7 @@ class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeB
 
   bool Null() { return Add(Value()); }
   bool Bool(bool value) { return Add(Value(value)); }
-  bool Int(int value) { return Add(Value(value)); }
-  bool Uint(unsigned value) { return Add(Value(value)); }
-  bool Int64(int64_t value) { return Add(Value(value)); }
-  bool Uint64(uint64_t value) {
-    return value <= static_cast<uint64_t>(INT64_MAX) ? Add(Value(value)) : Double(static_cast<double>(value));
-  }
-  bool Double(double value) {
-    if (!limits_.allow_fractions) return Refuse(ErrorCode::kCorrupt, "a number is not whole or beyond 64 bits");
-    return Add(Value(value));
-  }
+  bool RawNumber(const char* text, rapidjson::SizeType length, bool) { return Number({text, length}); }
   bool String(const char* text, rapidjson::SizeType length, bool) {
     if (HasSurrogate({text, length})) return Refuse(ErrorCode::kCorrupt, "half a surrogate pair in a string");
     return Add(Value(std::string(text, length)));
@@ -86,6 +78,22 @@ class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeB
     return ++values_ <= limits_.max_values || Refuse(ErrorCode::kLimit, "more values than allowed", limits_.max_values);
   }
 
+  // RapidJSON has checked the form; its own conversion is undefined for "0e1" (it counts the leading zeros of 0).
+  bool Number(std::string_view text) {
+    const char* end = text.data() + text.size();
+    int64_t integer = 0;
+    if (const auto [stop, failure] = std::from_chars(text.data(), end, integer);
+        stop == end && failure == std::errc()) {
+      return Add(Value(integer));
+    }
+    if (!limits_.allow_fractions) return Refuse(ErrorCode::kCorrupt, "a number is not whole or beyond 64 bits");
+    double number = 0;
+    if (const auto [stop, failure] = std::from_chars(text.data(), end, number); stop != end || failure != std::errc()) {
+      return Refuse(ErrorCode::kCorrupt, "a number is out of range");
+    }
+    return Add(Value(number));
+  }
+
   bool Add(Value value) { return Count() && Attach(std::move(value)); }
 
   bool Open(bool is_object) {
@@ -118,7 +126,7 @@ class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeB
 
 // Iterative: the call stack does not grow with the depth of the text.
 constexpr unsigned kFlags =
-    rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag | rapidjson::kParseFullPrecisionFlag;
+    rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag | rapidjson::kParseNumbersAsStringsFlag;
 
 }  // namespace
 

@@ -60,7 +60,12 @@ TEST(Json, RefusesWhatIsNotJson) {
       {"invalid UTF-8 in a key", "{\"\xff\":1}"},
       {"UTF-16", std::string("{\0}\0", 4)},
       {"1e999999", "1e999999"},
+      {"-1e999999", "[-1e999999]"},
+      {"1e-999999", "1e-999999"},
       {"leading zero", "01"},
+      {"leading zeros", "[00]"},
+      {"minus alone", "[-]"},
+      {"no exponent", "1e"},
       {"plus", "+1"},
       {"bare point", "1."},
       {"hex", "0x10"},
@@ -153,6 +158,31 @@ TEST(Json, SurvivesWritingAndReading) {
   }
   EXPECT_EQ(Write(Value(0.1)), "0.1");
   EXPECT_EQ(Write(Value(1.0 / 0.0)), "null");
+}
+
+TEST(Json, ReadsNumbersExactly) {
+  struct Row {
+    const char* text;
+    double value;
+  };
+  const Row kTable[] = {{"0e98", 0},
+                        {"-0", 0},
+                        {"-0.0e1", 0},
+                        {"1E2", 100},
+                        {"0.1", 0.1},
+                        {"1e23", 1e23},
+                        {"5e-324", 5e-324},
+                        {"1.7976931348623157e308", 1.7976931348623157e308},
+                        {"9223372036854775808", 9223372036854775808.0},
+                        {"123456789012345678901234567890", 1.2345678901234568e29}};
+  for (const Row& row : kTable) {
+    const Result<Value> parsed = Parse(row.text);
+    ASSERT_TRUE(parsed.ok()) << row.text;
+    EXPECT_EQ(parsed->AsDouble(), row.value) << row.text;
+    EXPECT_EQ((*Parse(std::string("[") + row.text + "]")).items()[0].AsDouble(), row.value) << row.text;
+  }
+  EXPECT_EQ(Parse(std::string(100'000, '9')).error().code, ErrorCode::kCorrupt);
+  EXPECT_TRUE(Parse("0." + std::string(100'000, '9')).ok());
 }
 
 TEST(Json, WritesForPeople) {
