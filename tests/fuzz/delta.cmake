@@ -1,0 +1,6 @@
+till_fuzz(payload_header_fuzz
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/payload_header_fuzz.cc
+  DEPENDS till_delta_format)
+till_fuzz(payload_ops_fuzz
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/payload_ops_fuzz.cc
+  DEPENDS till_delta_apply)
