@@ -153,6 +153,11 @@ void Channel::ShutDown() {
   shutdown(fd_.get(), SHUT_WR);
 }
 
+void Channel::Abandon() {
+  const linger at_once{1, 0};
+  setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
 uint64_t Channel::Unacknowledged() const {
   int bytes = 0;
   return ioctl(fd_.get(), SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<uint64_t>(bytes) : 0;

@@ -67,6 +67,8 @@ class Channel {
   IoResult Send(Run& run, std::string& scratch);
   // Says goodbye under TLS, and ends our direction.
   void ShutDown();
+  // Lets the kernel drop what the peer has not taken, with a reset, when the channel ends.
+  void Abandon();
 
   int fd() const { return fd_.get(); }
   bool tls() const { return ssl_ != nullptr; }

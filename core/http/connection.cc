@@ -95,6 +95,7 @@ void Connection::OnDeadline() {
       return Advance();
     case State::kSending:
       if (!RateIsTooLow(BytesTakenByPeer())) return StartRateWindow();
+      channel_.Abandon();  // or megabytes would wait in the kernel for a reader who takes nothing
       return Close();
     case State::kHandshake:
     case State::kLinger:
