@@ -1,6 +1,4 @@
 // tillpack apply: a payload applied by the terminal's own applier, under the memory it declares.
-#include <sys/resource.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -26,14 +24,12 @@ int Apply(const GlobalOptions& options, Arguments& arguments) {
   if (!outcome.status.ok()) {
     return Fail(options, outcome.exit_code, *outcome.fault, outcome.context, &outcome.status.error());
   }
-  struct rusage usage {};
-  getrusage(RUSAGE_SELF, &usage);
   const std::string digest = ToHex(outcome.header.target_sha256);
   if (options.json) {
     json::Value event = json::Value::Object();
     event.Set("event", "apply.done").Set("file", arguments.paths.out).Set("sha256", digest);
     event.Set("bytes", outcome.header.target_size).Set("arena_bytes", outcome.header.arena_bytes);
-    event.Set("peak_rss_kib", int64_t{usage.ru_maxrss});
+    event.Set("peak_rss_kib", outcome.peak_rss_kib);
     std::printf("%s\n", json::Write(event).c_str());
     return kExitOk;
   }

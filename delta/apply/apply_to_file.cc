@@ -1,10 +1,12 @@
 #include "delta/apply/apply_to_file.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
 
 #include "core/file.h"
+#include "core/text.h"
 #include "delta/apply/faults.h"
 #include "delta/apply/payload_file.h"
 
@@ -14,6 +16,22 @@ namespace {
 constexpr int kExitFailed = 1;
 constexpr int kExitVerification = 3;
 constexpr int kExitCeiling = 4;
+
+uint64_t PeakRssKib() {
+  // Not ReadTextFile: files of /proc have no size.
+  const Result<UniqueFd> file = OpenFile("/proc/self/status", O_RDONLY);
+  if (!file.ok()) return 0;
+  std::byte text[4096];
+  const Result<size_t> got = ReadSomeAt(file->get(), 0, text);
+  if (!got.ok()) return 0;
+  for (const std::string_view line : Split(AsText(ByteView(text, *got)), '\n')) {
+    if (!line.starts_with("VmHWM:")) continue;
+    const std::string_view number = Trim(line.substr(6));
+    const Result<uint64_t> kib = ParseUint(number.substr(0, number.find(' ')));
+    return kib.ok() ? *kib : 0;
+  }
+  return 0;
+}
 
 ApplyOutcome Failed(const Error& error, const Fault& fault, const std::string& context, int exit_code) {
   ApplyOutcome outcome;
@@ -71,6 +89,7 @@ ApplyOutcome ApplyToFile(const ApplyPaths& paths) {
     return Failed(error, kApplyFailed, paths.out, kExitFailed);
   }
   outcome.header = header;
+  outcome.peak_rss_kib = PeakRssKib();
   return outcome;
 }
 

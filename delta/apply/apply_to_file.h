@@ -21,7 +21,9 @@ struct ApplyOutcome {
   const Fault* fault = nullptr;  // when the status is not ok: what to tell, about which file, with which exit code
   std::string context;
   int exit_code = 0;     // 1 failed, 3 wrong base or payload, 4 memory ceiling
-  PayloadHeader header;  // when the payload could be opened
+  PayloadHeader header;  // when all went well
+  // This process's peak resident memory since its exec (VmHWM: getrusage counts the parent's before it); 0: unknown.
+  uint64_t peak_rss_kib = 0;
 };
 
 ApplyOutcome ApplyToFile(const ApplyPaths& paths);

@@ -1,6 +1,5 @@
 // till-apply: applies one payload to a copy of its base, with the terminal's own code and memory rules.
 #include <getopt.h>
-#include <sys/resource.h>
 
 #include <cstdio>
 #include <string>
@@ -42,16 +41,15 @@ int Run(const Arguments& arguments) {
     fputs(text.c_str(), stderr);
     return outcome.exit_code;
   }
-  struct rusage usage {};
-  getrusage(RUSAGE_SELF, &usage);
   const PayloadHeader& header = outcome.header;
+  const auto peak_rss_kib = static_cast<unsigned long long>(outcome.peak_rss_kib);
   const std::string digest = ToHex(header.target_sha256);
   if (arguments.json) {
-    printf("{\"sha256\":\"%s\",\"bytes\":%llu,\"arena_bytes\":%u,\"peak_rss_kib\":%ld}\n", digest.c_str(),
-           static_cast<unsigned long long>(header.target_size), header.arena_bytes, usage.ru_maxrss);
+    printf("{\"sha256\":\"%s\",\"bytes\":%llu,\"arena_bytes\":%u,\"peak_rss_kib\":%llu}\n", digest.c_str(),
+           static_cast<unsigned long long>(header.target_size), header.arena_bytes, peak_rss_kib);
   } else {
-    printf("sha256    %s\nimage     %llu bytes\narena     %u bytes\npeak RSS  %ld KiB\n", digest.c_str(),
-           static_cast<unsigned long long>(header.target_size), header.arena_bytes, usage.ru_maxrss);
+    printf("sha256    %s\nimage     %llu bytes\narena     %u bytes\npeak RSS  %llu KiB\n", digest.c_str(),
+           static_cast<unsigned long long>(header.target_size), header.arena_bytes, peak_rss_kib);
   }
   return 0;
 }
