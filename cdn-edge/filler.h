@@ -28,7 +28,7 @@ class Filler {
     unsigned fetchers = 4;
     unsigned checkers = 2;
     uint64_t span_bytes = 1 << 20;  // one Range request: long enough to hide a round trip, short enough to turn
-    uint64_t persist_batch_bytes = 4 << 20;  // most that kill -9 makes us fetch again, per object
+    uint64_t persist_batch_bytes = 2 << 20;  // most that kill -9 makes us fetch again, per object
     uint64_t memory_bytes = 64 << 20;
   };
   using Object = Catalog::Object;

@@ -31,6 +31,9 @@ struct EdgeHandler::Pending {
   CacheVerdict verdict = CacheVerdict::kMiss;
   bool collapsed = false;
   http::Response response;
+  // The status, once the answer is given to the server; 0 for what is refused instead, and logged so. Shared with the
+  // streams of the response.
+  std::shared_ptr<int> status = std::make_shared<int>(0);
 };
 
 EdgeHandler::EdgeHandler(Parts parts, HandlerOptions options)
@@ -107,11 +110,8 @@ void EdgeHandler::Resolved(const crypto::Sha256Digest& name, const Result<Catalo
 // Neither stored nor signed as far as we know: perhaps it is new; else it is as long as the origin says, and nobody
 // vouches for it but its own name.
 Result<Catalog::Object> EdgeHandler::FindOrMake(const crypto::Sha256Digest& name) {
-  std::optional<Identity> identity;
-  if (!parts_.mirror.fresh()) {
-    (void)parts_.mirror.Refresh();  // its failure is logged there; the object may still be a plain one
-    identity = parts_.mirror.FindObject(name);
-  }
+  (void)parts_.mirror.Refresh();  // its failure is logged there; the object may still be a plain one
+  std::optional<Identity> identity = parts_.mirror.FindObject(name);
   if (!identity) {
     if (parts_.link.BackoffMs() > 0) return Error{ErrorCode::kUnavailable, "the origin is left alone for a while"};
     const std::lock_guard lock(courier_mutex_);
@@ -172,13 +172,26 @@ void EdgeHandler::Answer(const ExchangePtr& exchange, const Catalog::Object& obj
 
 http::Response EdgeHandler::ObjectResponse(const Pending& pending) const {
   const Identity& identity = pending.object->identity();
+  AccessLine line = LineFor(pending.exchange->request(), ToHex(identity.name));
+  line.cache = CacheVerdictName(pending.verdict);
   http::RangeBody body;
   body.size = identity.size;
   body.etag = StrongEtag(identity.name);
-  body.make_stream = [this, object = pending.object, exchange = std::weak_ptr(pending.exchange)](
+  body.make_stream = [this, line, object = pending.object, exchange = pending.exchange, status = pending.status](
                          uint64_t first, uint64_t length) -> std::unique_ptr<http::BodyStream> {
-    return std::make_unique<ObjectStream>(
+    auto stream = std::make_unique<ObjectStream>(
         ObjectStream::Context{object, exchange, parts_.filler, parts_.clock, options_.wait_ms}, first, length);
+    auto done = [this, line, first, length, status](uint64_t sent_bytes, bool complete) mutable {
+      if (*status == 0) return;
+      parts_.counters.bytes_served += sent_bytes;
+      line.status = *status;
+      line.first = first;
+      line.asked = length;
+      line.sent = sent_bytes;
+      line.complete = complete;
+      parts_.access_log.Write(line);
+    };
+    return std::make_unique<MeteredStream>(std::move(stream), std::move(done));
   };
   http::Response response = http::RangeResponse(pending.exchange->request(), std::move(body));
   Freshness freshness;
@@ -214,28 +227,14 @@ void EdgeHandler::Await(const PendingPtr& pending) {
 }
 
 void EdgeHandler::Send(Pending& pending) {
-  const http::Request& request = pending.exchange->request();
-  AccessLine line = LineFor(request, ToHex(pending.object->identity().name));
-  line.status = pending.response.status;
-  line.cache = CacheVerdictName(pending.verdict);
+  *pending.status = pending.response.status;
   if (!pending.response.stream) {
+    AccessLine line = LineFor(pending.exchange->request(), ToHex(pending.object->identity().name));
+    line.status = pending.response.status;
+    line.cache = CacheVerdictName(pending.verdict);
     line.complete = true;
     parts_.access_log.Write(line);
-    return pending.exchange->Respond(std::move(pending.response));
   }
-  const bool head = request.method == "HEAD";
-  auto done = [this, line, ranges = pending.ranges, head](uint64_t sent_bytes, bool complete) mutable {
-    parts_.counters.bytes_served += sent_bytes;
-    line.complete = complete || head;
-    for (const http::ByteRange& range : ranges) {  // one line per range, front to back
-      line.first = range.first;
-      line.asked = range.length;
-      line.sent = std::min(sent_bytes, range.length);
-      sent_bytes -= line.sent;
-      parts_.access_log.Write(line);
-    }
-  };
-  pending.response.stream = std::make_unique<MeteredStream>(std::move(pending.response.stream), std::move(done));
   pending.exchange->Respond(std::move(pending.response));
 }
 
@@ -269,8 +268,9 @@ void EdgeHandler::OnMetadata(const ExchangePtr& exchange, const std::string& fil
 }
 
 void EdgeHandler::FetchMetadata(const ExchangePtr& exchange, const std::string& file) {
-  if (!parts_.mirror.fresh()) (void)parts_.mirror.Refresh();  // the last verified set serves on; logged there
+  const Status refreshed = parts_.mirror.Refresh();  // whatever it says, the last verified set serves on; logged there
   if (const auto text = parts_.mirror.File(file)) return RespondMetadata(exchange, file, *text);
+  if (!refreshed.ok() && refreshed.error().code != ErrorCode::kNotFound) return exchange->Respond(TryLater());
   const auto root = parts_.mirror.PassOldRoot(file);
   if (root.ok()) return RespondMetadata(exchange, file, *root);
   exchange->Respond(root.error().code == ErrorCode::kNotFound ? NotFound() : TryLater());

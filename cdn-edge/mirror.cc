@@ -95,12 +95,14 @@ bool Mirror::fresh() { return clock_.MonotonicMs() - tried_ms_ < options_.fresh_
 bool Mirror::Due() { return clock_.MonotonicMs() - tried_ms_ >= options_.refresh_every_ms && link_.BackoffMs() == 0; }
 
 Status Mirror::Refresh() {
+  const int64_t asked_ms = clock_.MonotonicMs();
   const std::lock_guard lock(refresh_mutex_);
-  if (clock_.MonotonicMs() - tried_ms_ < options_.fresh_ms) return last_;  // another thread did it while we waited
-  tried_ms_ = clock_.MonotonicMs();
+  const bool done_meanwhile = tried_ms_ > asked_ms;
+  if (done_meanwhile || clock_.MonotonicMs() - tried_ms_ < options_.fresh_ms) return last_;
+  if (link_.BackoffMs() > 0) return Error{ErrorCode::kUnavailable, "the origin is left alone for a while"};
   ++counters_.refreshes;
   last_ = RefreshLocked();
-  tried_ms_ = clock_.MonotonicMs();  // those who waited for a slow one need not do it again
+  tried_ms_ = clock_.MonotonicMs();
   if (last_.ok()) {
     told_refused_ = false;
     return last_;

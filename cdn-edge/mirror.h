@@ -33,9 +33,10 @@ class Mirror {
 
   // Reads what earlier processes verified. kInvalid when the trusted root cannot be used.
   Status Load();
-  // Brings the set up to date unless that was tried within fresh_ms. Blocks on the network.
+  // Brings the set up to date, or tells how that went if it was tried within fresh_ms or by another thread meanwhile.
+  // kUnavailable at once while the link backs off. Blocks on the network.
   Status Refresh();
-  // True when what we have is younger than fresh_ms, or the origin is down and trying is pointless.
+  // True when what we have was looked at within fresh_ms, or the origin is down and trying is pointless.
   bool fresh();
   bool Due();
   // What signed metadata says about the object of this name; a plain identity with its length for an entry without

@@ -29,7 +29,7 @@ http::Piece ObjectStream::Next() {
     waiter.deadline_ms = (waits_since_ms_ < 0 ? now_ms : waits_since_ms_) + context_.wait_ms;
     waiter.wake = [waiting = waiting_, exchange = context_.exchange] {
       waiting->store(false);
-      if (const auto alive = exchange.lock()) alive->Wake();
+      exchange->Wake();
     };
   }
   Run run =

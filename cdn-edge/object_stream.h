@@ -17,8 +17,8 @@ namespace till::edge {
 class ObjectStream : public http::BodyStream {
  public:
   struct Context {
-    Catalog::Object object;                  // shared: kept open and safe from eviction while it is sent
-    std::weak_ptr<http::Exchange> exchange;  // weak: the exchange owns the stream
+    Catalog::Object object;                    // shared: kept open and safe from eviction while it is sent
+    std::shared_ptr<http::Exchange> exchange;  // shared with the server: it is how the loop is woken
     Filler& filler;
     Clock& clock;
     int64_t wait_ms;
