@@ -228,6 +228,7 @@ void Catalog::Remove(const crypto::Sha256Digest& name) {
 }
 
 Status Catalog::Persist(CacheObject& object) {
+  const std::lock_guard persisting(object.persist_mutex());
   const CacheObject::State state = object.Snapshot();  // before the sync: only what was written by then is in it
   if (object.fd() < 0 || (object.identity().plain() && !state.complete)) return Ok();
   if (fdatasync(object.fd()) != 0) return SystemError("cannot sync an object");

@@ -114,6 +114,9 @@ class CacheObject {
   // Restores units from the index, as not yet checked. Once, before use.
   void Restore(Bytes bitmap);
   State Snapshot();  // and from here on nothing is dirty
+  std::mutex& persist_mutex() {
+    return persist_mutex_;
+  }  // from Snapshot() until the index has it: no older one after it
   uint64_t dirty_bytes();
   uint64_t stored_bytes();
 
@@ -147,6 +150,7 @@ class CacheObject {
   const UniqueFd file_;
   Clock& clock_;
 
+  std::mutex persist_mutex_;
   std::mutex mutex_;
   std::shared_ptr<const ChunkList> list_;  // set once; shared with whoever hashes outside the lock
   std::vector<UnitState> units_;

@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 
+#include <thread>
+
 #include "cdn-edge/scrub.h"
 #include "core/file.h"
 #include "tests/cdn-edge/testing.h"
@@ -70,6 +72,32 @@ TEST_F(CatalogTest, WhatWasPersistedIsThereAfterARestartAndNothingElse) {
   EXPECT_EQ(catalog_->used_bytes(), kept.identity.size);
   EXPECT_FALSE(catalog_->Find(lost.identity.name).ok());
   EXPECT_FALSE(FileExists(folder_->ObjectPath(lost.identity.name))) << "a file without a record is swept";
+}
+
+TEST_F(CatalogTest, AnOlderStateNeverOverwritesANewerOne) {
+  for (unsigned round = 0; round < 20; ++round) {
+    const Payload payload = MakePayload(300'000, round);
+    Open();
+    const Catalog::Object object = catalog_->Create(payload.identity).value();
+    std::atomic<bool> filled{false};
+    std::vector<std::thread> writers;
+    for (int i = 0; i < 3; ++i) {
+      writers.emplace_back([&] {
+        bool last = false;
+        while (!last) {
+          last = filled;
+          EXPECT_TRUE(catalog_->Persist(*object).ok());
+        }
+      });
+    }
+    Fill(payload);
+    filled = true;
+    for (std::thread& writer : writers) writer.join();
+    Open();
+    const auto again = catalog_->Find(payload.identity.name);
+    ASSERT_TRUE(again.ok());
+    EXPECT_EQ((*again)->stored_bytes(), payload.identity.size);
+  }
 }
 
 TEST_F(CatalogTest, ARecordWithoutItsFileIsForgotten) {
