@@ -648,6 +648,24 @@ TEST_F(TufClientTest, RecoversFromAFastForwardWhenKeysAreRotated) {
 }
 
 // covers S13
+TEST_F(TufClientTest, RecoversFromAFastForwardThatARemainingKeySignedToo) {
+  const auto stolen = crypto::PrivateKey::Generate();
+  const auto sound = crypto::PrivateKey::Generate();
+  forge_.keys["timestamp"] = {stolen, sound};
+  forge_.PublishRoot();
+  forge_.versions["timestamp"] = 1000;
+  forge_.PublishTimestamp();
+  auto client = OpenAndRefresh();
+  ASSERT_EQ(client->Version("timestamp"), 1001U);
+  forge_.keys["timestamp"] = {sound};  // the old timestamp still verifies, and must be dropped all the same
+  forge_.PublishRoot();
+  forge_.versions["timestamp"] = 1;
+  forge_.PublishTimestamp();
+  EXPECT_EQ(Refresh(*client), "ok");
+  EXPECT_EQ(client->Version("timestamp"), 2U);
+}
+
+// covers S13
 TEST_F(TufClientTest, ForgetsEntriesWhoseKeyARootTookBack) {
   auto client = OpenAndRefresh();
   const auto old_key = forge_.keys["targets"];
