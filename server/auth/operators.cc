@@ -14,7 +14,7 @@ constexpr Error kTooManyTries{ErrorCode::kUnavailable, "too many failed sign-ins
 constexpr size_t kMaxRemembered = 1024;
 constexpr size_t kMaxUserBytes = 64;
 // Failed sign-ins of all users together that are looked at in a minute; each costs some 80 ms of scrypt.
-constexpr unsigned kMaxFailures = 60;
+constexpr unsigned kMaxFailures = 20;
 constexpr int64_t kFailureWindowMs = 60'000;
 constexpr std::string_view kTokenPrefix = "till_";
 

@@ -29,6 +29,7 @@ class BlobSink : public http::BodySink {
   explicit BlobSink(std::unique_ptr<ArtifactStore::Upload> upload) : upload_(std::move(upload)) {}
   Status Write(ByteView bytes) override { return upload_->Write(bytes); }
   ArtifactStore::Upload& upload() { return *upload_; }
+  void Discard() { upload_.reset(); }  // at once, not when the exchange ends
 
  private:
   std::unique_ptr<ArtifactStore::Upload> upload_;
@@ -185,10 +186,12 @@ void PublishHandler::FinishBlob(std::shared_ptr<Exchange> exchange, const std::s
     const auto blob = sink->upload().Finish();
     if (!blob.ok()) return Refusal(500, faults::kStoreFailed, sha256, &blob.error());
     if (blob->sha256 != sha256) {
+      sink->Discard();
       return Refusal(400, faults::kBadBlob, "the bytes are " + blob->sha256 + ", not " + sha256, nullptr);
     }
     const bool known = Holds(sha256);
     Status kept = known ? Ok() : sink->upload().Commit();
+    sink->Discard();
     if (kept.ok()) kept = hub_.writer.Run([&](kv::WriteTxn& txn) { return PutBlob(txn, *blob); });
     if (!kept.ok()) {
       const int status = kept.error().code == ErrorCode::kLimit ? 507 : 500;

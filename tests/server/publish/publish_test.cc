@@ -84,12 +84,12 @@ TEST_F(Publishing, WantsAnOperator) {
 
 TEST_F(Publishing, FailedSignInsAreBounded) {
   int later = 0;
-  for (int i = 0; i < 70; ++i) {
+  for (int i = 0; i < 25; ++i) {
     const int status = Send("HEAD", "/api/v1/blobs/" + HexOf("x"), "", "Basic YTpiYmJi").status;
     EXPECT_TRUE(status == 401 || status == 429) << status;
     later += status == 429;
   }
-  EXPECT_GE(later, 5);
+  EXPECT_EQ(later, 5);
 }
 
 TEST_F(Publishing, EdgesFetchWithTheirToken) {
@@ -148,7 +148,7 @@ class Metadata : public Publishing {
     EXPECT_EQ(names.back(), "timestamp.json");
     for (const std::string& name : names) {
       last = Send("PUT", "/api/v1/tuf/" + name, ReadTextFile(repo + "/" + name).value());
-      if (name != "timestamp.json") EXPECT_EQ(last.status, 200) << name << last.body;
+      EXPECT_TRUE(last.status == 200 || name == "timestamp.json") << name << last.body;
     }
     return last;
   }
