@@ -1,17 +1,18 @@
 // make_pairs FOLDER COUNT: random pairs and their payloads as files, for the reference applier.
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include "core/file.h"
+#include "core/text.h"
 #include "delta/diff/diff.h"
 #include "tests/delta/craft.h"
 #include "tests/delta/random_pairs.h"
 
 int main(int argc, char** argv) {
   using namespace till;
-  if (argc != 3 || !MakeFolders(argv[1]).ok()) return 2;
-  for (int seed = 0; seed < atoi(argv[2]); ++seed) {
+  const auto count = ParseUint(argc == 3 ? argv[2] : "");
+  if (!count.ok() || !MakeFolders(argv[1]).ok()) return 2;
+  for (uint64_t seed = 0; seed < *count; ++seed) {
     const delta::testing::Pair pair = delta::testing::RandomPair(seed, seed % 20 == 0 ? 400'000 : 20'000);
     const auto payload = seed % 5 == 4 ? delta::MakeFull(pair.target) : delta::MakeDelta(pair.base, pair.target);
     if (!payload.ok()) return 1;
