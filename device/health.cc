@@ -64,6 +64,12 @@ std::string LastLine(const std::string& output) {
   return Printable(text.substr(0, kMaxLineBytes));
 }
 
+// The end of what a check says.
+void Keep(std::string& output, const char* bytes, size_t count) {
+  output.append(bytes, count);
+  if (output.size() > kKeptOutputBytes) output.erase(0, output.size() - kKeptOutputBytes);
+}
+
 struct CheckEnd {
   bool on_time = false;
   int status = 0;  // of waitpid
@@ -89,18 +95,20 @@ CheckEnd Follow(pid_t child, int output, int64_t deadline_ms, Clock& clock) {
     std::array<char, 1024> buffer;
     const ssize_t got = read(output, buffer.data(), buffer.size());
     if (got <= 0) open = false;
-    if (got > 0) end.output.append(buffer.data(), static_cast<size_t>(got));
-    if (end.output.size() > kKeptOutputBytes) end.output.erase(0, end.output.size() - kKeptOutputBytes);
+    if (got > 0) Keep(end.output, buffer.data(), static_cast<size_t>(got));
   }
   if (!end.on_time) {
     kill(-child, SIGKILL);
     waitpid(child, &end.status, 0);
   }
-  // What the ended check left in the pipe, without waiting for grandchildren that hold it open.
+  // What the ended check left in the pipe (it holds 64 KiB), without waiting for grandchildren that keep it open.
   fcntl(output, F_SETFL, O_NONBLOCK);
   std::array<char, 4096> rest;
-  const ssize_t got = read(output, rest.data(), rest.size());
-  if (got > 0) end.output.append(rest.data(), static_cast<size_t>(got));
+  for (int pieces = 0; pieces < 64; pieces++) {
+    const ssize_t got = read(output, rest.data(), rest.size());
+    if (got <= 0) break;
+    Keep(end.output, rest.data(), static_cast<size_t>(got));
+  }
   kill(-child, SIGKILL);  // grandchildren
   return end;
 }

@@ -132,7 +132,8 @@ Installer::Job::Flow Installer::Job::RefuseWith(Refusal refusal) {
 
 uint64_t Installer::Job::position() const {
   if (!chunks) return list_bytes.size();
-  return input.plan.chunk_list_bytes + next_chunk * chunks->chunk_bytes() + partial.size();
+  const uint64_t at = input.plan.chunk_list_bytes + next_chunk * chunks->chunk_bytes() + partial.size();
+  return std::min(at, input.plan.payload_bytes);  // the last chunk is short
 }
 
 void Installer::Job::DropPartial() {

@@ -76,7 +76,10 @@ Status Journal::Load() {
 }
 
 Status Journal::Save(const AgentState& state) {
-  const Bytes bytes = Frame(seq_ + 1, EncodeState(state));
+  const Bytes encoded = EncodeState(state);
+  // What would not be read back is not written: the state before it is worth more.
+  TILL_TRY(DecodeState(encoded));
+  const Bytes bytes = Frame(seq_ + 1, encoded);
   if (bytes.size() > kCopyBytes) return Error{ErrorCode::kLimit, "the journal is too long", bytes.size()};
   const int copy = 1 - copy_;
   TILL_TRY(file_->Write(copy, bytes));

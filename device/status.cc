@@ -1,5 +1,9 @@
 #include "device/status.h"
 
+#include <fcntl.h>
+
+#include <cstdio>
+
 #include "core/file.h"
 #include "core/json/json.h"
 #include "core/log.h"
@@ -28,9 +32,19 @@ void StatusFile::Write(const AgentState& state, uint64_t received_bytes, bool fo
   out.Set("pending_feedback", static_cast<uint64_t>(state.feedbacks.size()));
   out.Set("stale", stale_);
   out.Set("time", FormatUtc(clock_.UnixMs() / 1000));
-  const std::string text = json::WritePretty(out) + "\n";
-  const Status written = WriteFileAtomically(path_, AsBytes(text));
+  const Status written = Replace(json::WritePretty(out) + "\n");
   if (!written.ok()) log::Debug("the status file cannot be written", {{"cause", written.error()}});
+}
+
+// Atomic for readers, not durable: it says what goes on now, and each sync would cost flash and time.
+Status StatusFile::Replace(const std::string& text) {
+  const std::string beside = path_ + ".new";
+  {
+    const UniqueFd fd = TILL_TRY(OpenFile(beside, O_WRONLY | O_CREAT | O_TRUNC));
+    TILL_TRY(WriteAll(fd.get(), AsBytes(text)));
+  }
+  if (rename(beside.c_str(), path_.c_str()) != 0) return SystemError("cannot replace the status file");
+  return Ok();
 }
 
 }  // namespace till::device

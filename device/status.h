@@ -22,6 +22,8 @@ class StatusFile {
   void SetRunningImageKnown(bool known) { image_known_ = known; }
 
  private:
+  Status Replace(const std::string& text);
+
   std::string path_;
   SlotId running_;
   Clock& clock_;

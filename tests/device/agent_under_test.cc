@@ -1,0 +1,113 @@
+// tilld's engine as a process that loses its power: the real Runner on real files, with a hand on every write.
+//   agent_under_test CONFIG SLOT COUNT_FILE MODE N
+//   MODE kill-before | kill-half | kill-after: the N-th write (journal, boot record, slot; 0 = none) is the last thing
+//   it does. MODE slot-full: the N-th slot write and all later ones fail as a full disk does.
+//   COUNT_FILE gets the number of writes when it ends by itself. Exit: as tilld's.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "device/runner.h"
+#include "device/stop_signal.h"
+
+namespace till::device {
+namespace {
+
+enum class Mode { kKillBefore, kKillHalf, kKillAfter, kSlotFull };
+
+Mode mode = Mode::kKillBefore;
+uint64_t fatal_write = 0;
+uint64_t writes = 0;
+
+[[noreturn]] void LosePower() {
+  kill(getpid(), SIGKILL);
+  for (;;) pause();
+}
+
+// Around each write: `write(part)` does the first `part` bytes of it.
+template <typename WriteFirst>
+Status Guarded(ByteView bytes, const WriteFirst& write) {
+  const bool fatal = ++writes == fatal_write && mode != Mode::kSlotFull;
+  if (!fatal) return write(bytes);
+  if (mode == Mode::kKillBefore) LosePower();
+  const size_t part = mode == Mode::kKillHalf ? bytes.size() / 2 : bytes.size();
+  if (part > 0 && !write(bytes.first(part)).ok()) abort();
+  LosePower();
+}
+
+class FatalRecordFile final : public RecordFile {
+ public:
+  explicit FatalRecordFile(std::unique_ptr<RecordFile> next) : next_(std::move(next)) {}
+  Status Read(int copy, MutableByteView out) override { return next_->Read(copy, out); }
+  Status Write(int copy, ByteView bytes) override {
+    return Guarded(bytes, [&](ByteView part) { return next_->Write(copy, part); });
+  }
+
+ private:
+  std::unique_ptr<RecordFile> next_;
+};
+
+class FatalSlot final : public Slot {
+ public:
+  explicit FatalSlot(std::unique_ptr<Slot> next) : next_(std::move(next)) {}
+  Result<size_t> ReadAt(uint64_t offset, MutableByteView out) override { return next_->ReadAt(offset, out); }
+  uint64_t size() const override { return next_->size(); }
+  Status BeginAt(uint64_t offset) override { return next_->BeginAt(offset); }
+  Status Write(ByteView bytes) override {
+    if (mode == Mode::kSlotFull && ++slot_writes_ >= fatal_write) {
+      return Error{ErrorCode::kLimit, "no space is left", ENOSPC};
+    }
+    return Guarded(bytes, [&](ByteView part) { return next_->Write(part); });
+  }
+  Status Sync() override { return next_->Sync(); }
+  Status Erase() override {
+    return Guarded({}, [&](ByteView) { return next_->Erase(); });
+  }
+
+ private:
+  std::unique_ptr<Slot> next_;
+  uint64_t slot_writes_ = 0;
+};
+
+Result<std::unique_ptr<Slot>> OpenFatalSlot(const std::string& path, const std::string& running) {
+  auto slot = TILL_TRY(OpenSpareSlot(path, running));
+  return std::unique_ptr<Slot>(std::make_unique<FatalSlot>(std::move(slot)));
+}
+
+int Main(int argc, char** argv) {
+  if (argc != 6) return 2;
+  const std::string mode_name = argv[4];
+  mode = mode_name == "kill-half"    ? Mode::kKillHalf
+         : mode_name == "kill-after" ? Mode::kKillAfter
+         : mode_name == "slot-full"  ? Mode::kSlotFull
+                                     : Mode::kKillBefore;
+  fatal_write = ParseUint(argv[5]).value();
+  ConfigInput input{argv[1], ReadTextFile(argv[1]).value(), {}, {}};
+  std::vector<ConfigProblem> problems;
+  const Config config = ReadConfig(input, problems);
+  if (!problems.empty()) return 2;
+  CatchStopSignals();
+  Parts parts = OpenParts(config).value();
+  parts.journal = std::make_unique<FatalRecordFile>(std::move(parts.journal));
+  parts.boot_record = std::make_unique<FatalRecordFile>(std::move(parts.boot_record));
+  parts.open_spare = &OpenFatalSlot;
+  Runner runner(config, config.token, ParseSlot(argv[2]).value(), std::move(parts));
+  if (const auto refusal = runner.Start()) {
+    log::ErrorLine(refusal->Reason());
+    return 1;
+  }
+  const RunEnd end = runner.Run(/*once=*/true);
+  const std::string count = std::to_string(writes);
+  if (!WriteFileAtomically(argv[3], AsBytes(count)).ok()) return 1;
+  return end == RunEnd::kRebootWanted ? 10 : end == RunEnd::kStopped ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace till::device
+
+int main(int argc, char** argv) { return till::device::Main(argc, argv); }
