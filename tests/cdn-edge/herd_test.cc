@@ -1,25 +1,14 @@
 // Two hundred clients at once on a cold object, whatever they ask for. covers W08
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <thread>
 
-#include "core/text.h"
 #include "tests/cdn-edge/test_origin.h"
 
 namespace till::edge::testing {
 namespace {
 
 constexpr unsigned kClients = 200;
-
-uint64_t PeakRssKib() {
-  std::ifstream status("/proc/self/status");
-  std::string line;
-  while (std::getline(status, line)) {
-    if (line.starts_with("VmHWM:")) return ParseUint(Trim(Split(Trim(line.substr(6)), ' ')[0])).value();
-  }
-  return 0;
-}
 
 struct Ask {
   uint64_t first;
@@ -42,7 +31,6 @@ TEST(Herd, OfAnyMixOfRangesCostsTheOriginEachByteOnce) {
   edge.Start();
   const uint64_t size = payload.identity.size;
 
-  const uint64_t before_kib = PeakRssKib();
   std::atomic<unsigned> wrong{0};
   std::vector<std::thread> clients;
   for (unsigned i = 0; i < kClients; ++i) {
@@ -73,14 +61,10 @@ TEST(Herd, OfAnyMixOfRangesCostsTheOriginEachByteOnce) {
   EXPECT_EQ(wrong, 0U);
   EXPECT_EQ(edge->counters().bytes_filled, size) << "exactly once";
   EXPECT_EQ(origin.sent_bytes(payload.hex), size);
-  const uint64_t grown_kib = PeakRssKib() - before_kib;
   RecordProperty("origin_bytes", std::to_string(origin.sent_bytes(payload.hex)));
-  std::printf(
-      "herd: %u clients, object %llu bytes, origin sent %llu bytes in %llu requests, %lld ms, peak RSS +%llu KiB "
-      "(clients and origin included)\n",
-      kClients, static_cast<unsigned long long>(size), static_cast<unsigned long long>(origin.sent_bytes(payload.hex)),
-      static_cast<unsigned long long>(origin.requests(payload.hex)), static_cast<long long>(took_ms),
-      static_cast<unsigned long long>(grown_kib));
+  std::printf("herd: %u clients, object %llu bytes, origin sent %llu bytes in %llu requests, %lld ms\n", kClients,
+              static_cast<unsigned long long>(size), static_cast<unsigned long long>(origin.sent_bytes(payload.hex)),
+              static_cast<unsigned long long>(origin.requests(payload.hex)), static_cast<long long>(took_ms));
 }
 
 TEST(Herd, OnAPlainObjectFetchesItOnceToo) {
