@@ -18,7 +18,7 @@ BANNED = [  # rule, pattern in code without comments and literals, why
     ("regex", r"std::regex|<regex>", "unbounded stack and time"),
     ("detach", r"\.detach\s*\(\s*\)", "a thread nobody ends"),
 ]
-SLEEP = ("sleep", r"\b(sleep_for|sleep_until|usleep|nanosleep)\s*\(|(?<![\w.>])sleep\s*\(",
+SLEEP = ("sleep", r"\b(sleep_for|sleep_until|usleep|nanosleep)\s*\(|(?<![\w.>])sleep\s*\(\s*[^)\s]",
          "wait for an event or use a FakeClock")
 TERMINAL = [
     ("float", r"\b(float|double|long double)\b", "the terminal has no FPU"),
@@ -87,7 +87,9 @@ def check_listed(problems):
             continue
         near = [text for file, text in lists.items()
                 if path.startswith(os.path.dirname(file) + "/") or file == "cmake/till.cmake"]
-        if not any(re.search(r"(?<![\w-])" + re.escape(name) + r"(?![\w-])", text) for text in near):
+        stem = re.sub(r"_(test|fuzz)\.cc$", "", name)  # foreach(name ...) till_test(... ${name}_test.cc)
+        patterns = [re.escape(name), rf"foreach\(\w+ [^)]*\b{re.escape(stem)}\b"]
+        if not any(re.search(rf"(?<![\w-])(?:{'|'.join(patterns)})(?![\w-])", text) for text in near):
             problems.append(f"{path}: in no CMakeLists.txt (CMake globs nothing here)")
 
 
