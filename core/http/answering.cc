@@ -156,13 +156,11 @@ Connection::Next Connection::StepSending() {
 }
 
 void Connection::EndExchange(bool complete) {
-  if (stream_ != nullptr) {
-    const std::unique_ptr<BodyStream> stream = std::move(stream_);
-    stream->OnDone(body_sent_ + run_.body_sent(), complete);
-  }
-  if (exchange_ == nullptr) return;
-  exchange_->Detach();
+  if (exchange_ != nullptr) exchange_->Detach();
   exchange_.reset();
+  if (stream_ == nullptr) return;
+  const std::unique_ptr<BodyStream> stream = std::move(stream_);
+  stream->OnDone(body_sent_ + run_.body_sent(), complete);
 }
 
 void Connection::FinishResponse() {

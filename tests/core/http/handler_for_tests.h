@@ -29,12 +29,13 @@ class ServerTest : public ::testing::Test {
     ASSERT_TRUE(started.ok()) << started.error().what;
     server = std::move(*started);
   }
+  void TearDown() override { server.reset(); }  // before the members of derived fixtures, which its loops use
   uint16_t port() const { return server->port(); }
   std::string Url(const std::string& path) const { return "http://127.0.0.1:" + std::to_string(port()) + path; }
 
   ServerOptions options;
   HandlerForTests handler;
-  std::unique_ptr<Server> server;  // dies first
+  std::unique_ptr<Server> server;
 };
 
 inline std::string Get(const std::string& path, const std::string& more_headers = "") {

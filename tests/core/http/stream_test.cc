@@ -23,16 +23,22 @@ class Outcome {
     complete_ = complete;
     news_.notify_all();
   }
-  bool Wait() {
+  bool Wait(int count = 1) {
     std::unique_lock<std::mutex> lock(mutex_);
-    return news_.wait_for(lock, std::chrono::seconds(10), [this] { return count_ > 0; });
+    return news_.wait_for(lock, std::chrono::seconds(10), [&] { return count_ >= count; });
   }
   int count() {
     const std::lock_guard<std::mutex> lock(mutex_);
     return count_;
   }
-  uint64_t sent() const { return sent_; }
-  bool complete() const { return complete_; }
+  uint64_t sent() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return sent_;
+  }
+  bool complete() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return complete_;
+  }
 
  private:
   std::mutex mutex_;
@@ -128,6 +134,7 @@ TEST_F(StreamTest, OfUnknownLengthIsChunked) {
   const std::string response = client.ReadAll();
   EXPECT_NE(response.find("Transfer-Encoding: chunked\r\n"), std::string::npos);
   EXPECT_TRUE(response.ends_with("\r\n\r\n6\r\nhello \r\n10\r\n0123456789abcdef\r\n0\r\n\r\n")) << response;
+  ASSERT_TRUE(outcome.Wait());
   EXPECT_EQ(outcome.sent(), 22U);  // body bytes alone, not the framing
   EXPECT_TRUE(outcome.complete());
   EXPECT_EQ(outcome.count(), 1);
@@ -207,6 +214,7 @@ TEST_F(StreamTest, WhatCannotGoOnCutsTheConnectionShort) {
     ASSERT_TRUE(local_outcome.Wait());
     EXPECT_FALSE(local_outcome.complete());
     EXPECT_EQ(local_outcome.sent(), 10U);
+    server.reset();  // before what it writes to
   }
 }
 
@@ -217,6 +225,7 @@ TEST_F(StreamTest, NeverSendsMoreThanItAnnounced) {
   RawConnection client(port());
   ASSERT_TRUE(client.Send(Get("/")));
   EXPECT_TRUE(client.ReadAll().ends_with("\r\n\r\n0123456789"));
+  ASSERT_TRUE(outcome.Wait());
   EXPECT_FALSE(outcome.complete());
 }
 
@@ -347,7 +356,7 @@ TEST_F(FileTest, SeveralRangesAreCountedPartByPart) {
   EXPECT_EQ(StatusOf(response), 206);
   EXPECT_NE(response.find(content_.substr(100, 100)), std::string::npos);
   EXPECT_NE(response.find(content_.substr(1000, 2000)), std::string::npos);
-  EXPECT_EQ(outcome.count(), 2);
+  ASSERT_TRUE(outcome.Wait(2));
   EXPECT_TRUE(outcome.complete());
   EXPECT_EQ(outcome.sent(), 2000U);
 }
