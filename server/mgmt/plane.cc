@@ -1,8 +1,15 @@
 #include "server/mgmt/plane.h"
 
+#include <arpa/inet.h>
 #include <civetweb.h>
+#include <sys/socket.h>
 
+#include <atomic>
+#include <thread>
+
+#include "core/clock.h"
 #include "core/crypto/hash.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "server/mgmt/api.h"
@@ -66,6 +73,17 @@ Result<std::string> ReadBody(mg_connection* connection, int64_t length) {
     filled += static_cast<size_t>(got);
   }
   return body;
+}
+
+// Connects to the plane's port and hangs up.
+void Knock(uint16_t port) {
+  const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  // A refusal is as good as an answer: nobody waits any more.
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return;
 }
 
 }  // namespace
@@ -160,7 +178,17 @@ Result<std::unique_ptr<Plane>> Plane::Start(server::Hub& hub) {
 Plane::Plane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Plane::~Plane() {
+  // CivetWeb looks for its stop flag only when its poll of 2 s ends (1.15, measured): knocking ends it at once.
+  std::atomic<bool> stopped = false;
+  std::thread knocker([&] {
+    while (!stopped) {
+      Knock(impl_->port);
+      SystemClock().SleepMs(10);
+    }
+  });
   mg_stop(impl_->context);
+  stopped = true;
+  knocker.join();
   mg_exit_library();
 }
 

@@ -2,8 +2,8 @@
 """Debian's SWUpdate, unchanged, is updated by tillhub: poll, download, verify, install, report.
 
 Starts the hub on a free port with a temporary folder, sets it up by REST, signs a real .swu, assigns it, runs swupdate
-in suricatta mode until the installed file has the right bytes, starts it again with `-c 2` (as a terminal does after its
-reboot) and waits for the hub to call the action finished. Ends only processes that it started. A missing swupdate is a
+in suricatta mode until the installed file has the right bytes, starts it again with `-c 2` (as a terminal does after
+its reboot) and waits for the hub to call the action finished. Ends only processes that it started. A missing swupdate is a
 failure, never a skip.
 
 usage: swupdate_e2e.py --hub PATH [--keep]

@@ -116,10 +116,11 @@ TEST(Rollouts, RunInWavesAndSayWhyTerminalsRolledBack) {
   LiveHub hub;
   const int64_t set = hub.MakeSet("1");
   hub.AddTargets({"p1", "p2", "p3", "p4", "x"});
-  const std::string body =
-      R"({"name":"spring","distributionSetId":")" + std::to_string(set) +
-      R"(","targetFilterQuery":"id==p*","fullFallback":"never","groups":[{"name":"first","targetPercentage":25.5},{"name":"rest"}],)"
-      R"("successCondition":{"condition":"THRESHOLD","expression":"50"},"errorCondition":{"condition":"THRESHOLD","expression":"60"}})";
+  const std::string body = R"({"name":"spring","distributionSetId":")" + std::to_string(set) +
+                           R"(","targetFilterQuery":"id==p*","fullFallback":"never",)"
+                           R"("groups":[{"name":"first","targetPercentage":25.5},{"name":"rest"}],)"
+                           R"("successCondition":{"condition":"THRESHOLD","expression":"50"},)"
+                           R"("errorCondition":{"condition":"THRESHOLD","expression":"60"}})";
   const Answer made = hub.Do("POST", "rollouts", body);
   ASSERT_EQ(made.status, 201) << made.text;
   EXPECT_EQ(made.body["status"].AsString(), "ready");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <filesystem>
 #include <string>
@@ -45,7 +46,21 @@ class Fleet {
   const std::string& folder() const { return folder_; }
   server::DistributionSetId set() const { return static_cast<server::DistributionSetId>(1); }
 
-  Status Update(const std::function<Status(kv::WriteTxn&)>& job) { return store_->Update(job); }
+  // Kills this process at its n-th transaction from now: inside it, before it is committed, or right after.
+  void DieAt(unsigned transaction, bool inside) {
+    die_at_ = transaction;
+    die_inside_ = inside;
+  }
+  Status Update(const std::function<Status(kv::WriteTxn&)>& job) {
+    const bool last = die_at_ > 0 && --die_at_ == 0;
+    const Status done = store_->Update([&](kv::WriteTxn& txn) -> Status {
+      TILL_TRY(job(txn));
+      if (last && die_inside_) raise(SIGKILL);
+      return Ok();
+    });
+    if (last) raise(SIGKILL);
+    return done;
+  }
   void Must(const std::function<Status(kv::WriteTxn&)>& job) {
     const Status done = Update(job);
     ASSERT_TRUE(done.ok()) << done.error().what;
@@ -183,6 +198,8 @@ class Fleet {
   std::string folder_;
   bool owns_ = false;
   int plans_ = 0;
+  unsigned die_at_ = 0;  // 0 = live on
+  bool die_inside_ = false;
   std::unique_ptr<kv::Store> store_;
   server::LastSeen seen_;
 };
