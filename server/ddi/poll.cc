@@ -22,10 +22,10 @@ json::Value Link(const std::string& href) { return json::Value::Object({{"href",
 
 }  // namespace
 
-// pollingTime: "interval[~NN%]"; overrides by filter are not evaluated here yet, the first interval counts for all.
+// pollingTime: "interval[~NN%]". Overrides by filter are refused when the setting is made.
 Result<std::string> DdiHandler::SleepTime(kv::ReadTxn& txn) const {
   const std::string setting = TILL_TRY(ConfigText(txn, config::kPollingTime));
-  std::string_view first = std::string_view(setting).substr(0, setting.find(','));
+  const std::string_view first = setting;
   const size_t tilde = first.find('~');
   int64_t seconds = 300;
   if (const auto interval = ParseInterval(Trim(first.substr(0, tilde))); interval.ok()) seconds = *interval;

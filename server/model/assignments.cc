@@ -106,9 +106,16 @@ Result<Assigned> AssignOffline(kv::WriteTxn& txn, const Assignment& assignment, 
   return Assigned{action.id, false};
 }
 
+// A window that nobody keeps would let terminals install in the middle of a sale: refused until polls evaluate it.
+Status CheckWindow(const Assignment& assignment) {
+  if (!assignment.window.set()) return Ok();
+  return Error{ErrorCode::kInvalid, "maintenance windows are not kept by this version"};
+}
+
 }  // namespace
 
 Result<Assigned> AssignDistributionSet(kv::WriteTxn& txn, const Assignment& assignment, const Actor& actor) {
+  TILL_TRY(CheckWindow(assignment));
   TILL_TRY(AssignableSet(txn, assignment.set));
   Target target = TILL_TRY(GetTarget(txn, assignment.controller_id));
   if (target.assigned_set == assignment.set) return Assigned{ActionId{}, true};
@@ -119,6 +126,7 @@ Result<Assigned> AssignDistributionSet(kv::WriteTxn& txn, const Assignment& assi
 }
 
 Result<ActionId> ScheduleAction(kv::WriteTxn& txn, const Assignment& assignment, const Actor& actor) {
+  TILL_TRY(CheckWindow(assignment));
   DistributionSet set = TILL_TRY(AssignableSet(txn, assignment.set));
   if (!TILL_TRY(HasTarget(txn, assignment.controller_id))) return Error{ErrorCode::kNotFound, "no such target"};
   TILL_TRY(LockSet(txn, set));

@@ -56,14 +56,14 @@ Status CheckKind(const ConfigKey& key, const json::Value& value) {
   return Error{ErrorCode::kInvalid, "the value is of another kind than this key's"};
 }
 
-// The first interval of "interval[~NN%][, RSQL -> interval]*".
-std::string_view FirstInterval(std::string_view text) {
-  text = text.substr(0, text.find(','));
-  return Trim(text.substr(0, text.find('~')));
-}
+// The interval of "interval[~NN%]".
+std::string_view FirstInterval(std::string_view text) { return Trim(text.substr(0, text.find('~'))); }
 
 Status CheckMeaning(std::string_view key, const json::Value& value) {
   if (key == config::kPollingTime || key == config::kPollingOverdueTime) {
+    if (value.AsString().find("->") != std::string::npos) {
+      return Error{ErrorCode::kInvalid, "overrides by filter are not evaluated by this version"};
+    }
     const int64_t seconds = TILL_TRY(ParseInterval(FirstInterval(value.AsString())));
     if (seconds < 1 || seconds >= kDaySeconds) return Error{ErrorCode::kInvalid, "an interval is below 24 hours"};
   }

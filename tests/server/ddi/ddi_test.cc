@@ -154,17 +154,17 @@ TEST(Poll, MakesTheTypeTheClientAccepts) {
 TEST(Poll, SleepFollowsTheConfigurationAtOnce) {
   World world;
   world.AddTarget("pos-1");
-  const auto sleep = [&] { return world.Poll("pos-1")["config"]["polling"]["sleep"].AsString(); };
-  EXPECT_EQ(sleep(), "00:05:00");
+  const auto sleep_time = [&] { return world.Poll("pos-1")["config"]["polling"]["sleep"].AsString(); };
+  EXPECT_EQ(sleep_time(), "00:05:00");
   world.Config(config::kPollingTime, "01:02:03");
-  EXPECT_EQ(sleep(), "01:02:03");
-  world.Config(config::kPollingTime, "PT10M, group == x -> 00:01:00");
-  EXPECT_EQ(sleep(), "00:10:00");
+  EXPECT_EQ(sleep_time(), "01:02:03");
+  world.Config(config::kPollingTime, "PT10M");
+  EXPECT_EQ(sleep_time(), "00:10:00");
   world.Config(config::kPollingTime, "5");
-  EXPECT_EQ(sleep(), "00:00:30") << "never below the least";
+  EXPECT_EQ(sleep_time(), "00:00:30") << "never below the least";
   world.Config(config::kPollingTime, "10:00~10%");
   for (int i = 0; i < 20; ++i) {
-    const int64_t seconds = ParseInterval(sleep()).value();
+    const int64_t seconds = ParseInterval(sleep_time()).value();
     EXPECT_GE(seconds, 540);
     EXPECT_LE(seconds, 660);
   }
