@@ -3,8 +3,8 @@
 
 Starts the hub on a free port with a temporary folder, sets it up by REST, signs a real .swu, assigns it, runs swupdate
 in suricatta mode until the installed file has the right bytes, starts it again with `-c 2` (as a terminal does after
-its reboot) and waits for the hub to call the action finished. Ends only processes that it started. A missing swupdate is a
-failure, never a skip.
+its reboot) and waits for the hub to call the action finished. Ends only processes that it started. A missing
+swupdate is a failure, never a skip.
 
 usage: swupdate_e2e.py --hub PATH [--keep]
 """
