@@ -98,7 +98,7 @@ Result<bool> TrustedSet::UpdateTimestamp(std::string_view bytes, int64_t now_uni
     }
   }
   if (origin == Origin::kFetched) TILL_TRY(CheckExpiry(timestamp, now_unix_s, "the timestamp metadata has expired"));
-  timestamp_ = std::move(timestamp);
+  timestamp_ = timestamp;
   return true;
 }
 
