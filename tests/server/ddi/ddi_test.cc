@@ -432,6 +432,20 @@ TEST(Offer, WhatRunsAlreadyIsFinishedAtOnceButNotWhatRunsOnTrial) {
   EXPECT_EQ(trial.world.ReadAction(trial.action).state, ActionState::kFinished);
 }
 
+TEST(Offer, OnTrialOnlyTheTerminalEndsTheActionEvenWhenTheOfferIsGone) {
+  DeltaWorld w;
+  w.Run(w.base);
+  w.Assign();
+  EXPECT_EQ(w.Offered(), "delta");
+  w.world.Feedback("pos-1", w.action, "proceeding", "none");
+  Release without;
+  without.AddImage("pos", "2", "rootfs", w.target, {});
+  w.world.releases.Replace(std::make_shared<const ReleaseIndex>(without.Index()));
+  w.Run(w.target);
+  EXPECT_EQ(w.Offered(), "nothing");
+  EXPECT_TRUE(w.world.ReadAction(w.action).active);
+}
+
 TEST(Offer, ThePayloadIsServedToItsTerminalOnly) {
   DeltaWorld w;
   w.Run(w.base);
