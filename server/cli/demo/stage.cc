@@ -14,7 +14,7 @@ constexpr const char* kProduct = "demo-pos";
 constexpr const char* kBoard = "acme,pos-100";
 constexpr uint64_t kKiB = 1024;
 // Shop links in bytes a second, dealt out in turn: slow enough to watch, fast enough for two minutes.
-constexpr uint64_t kLinkRates[] = {96 * kKiB, 160 * kKiB, 256 * kKiB, 512 * kKiB};
+constexpr uint64_t kLinkRates[] = {160 * kKiB, 256 * kKiB, 384 * kKiB, 768 * kKiB};
 constexpr std::string_view kBrokenMark = "TILLRACE-DEMO-BROKEN-IMAGE";
 
 // What must hold before an image is confirmed. The till's own application is asked where the image has one; an image
