@@ -54,13 +54,28 @@ Status Terminal::Provision() {
   TILL_TRY(MakeSlot(SlotPath('b'), spec_.slot_bytes, ""));
   TILL_TRY(WriteConfiguration());
   Command boot_state;
-  boot_state.argv = {spec_.bin_folder + "/till-bootctl", "--state", spec_.folder + "/boot-state", "init"};
+  boot_state.argv = {spec_.bin_folder + "/till-bootctl",
+                     "init",
+                     "--state",
+                     spec_.folder + "/boot-state",
+                     "--slot",
+                     "a",
+                     "--image-version",
+                     spec_.factory_version};
   boot_state.stderr_file = spec_.folder + "/tilld.log";
   TILL_TRY(RunToEnd(boot_state));
   Command adopt;
-  adopt.argv = {
-      spec_.bin_folder + "/tilld", "adopt",   "--config",         spec_.folder + "/tilld.conf", "--image-version",
-      spec_.factory_version,       "--image", spec_.factory_image};
+  FileSource image = TILL_TRY(FileSource::Open(spec_.factory_image));
+  adopt.argv = {spec_.bin_folder + "/tilld",
+                "adopt",
+                "--config",
+                spec_.folder + "/tilld.conf",
+                "--slot",
+                "a",
+                "--image-version",
+                spec_.factory_version,
+                "--length",
+                std::to_string(image.size())};
   adopt.stderr_file = spec_.folder + "/tilld.log";
   return RunToEnd(adopt);
 }
