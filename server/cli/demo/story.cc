@@ -1,7 +1,6 @@
 #include "server/cli/demo/story.h"
 
 #include <algorithm>
-#include <set>
 
 #include "core/clock.h"
 #include "core/file.h"
@@ -147,20 +146,17 @@ Result<bool> Story::Finished() {
   for (const auto& terminal : stage_.terminals()) {
     if (!terminal->trouble().empty()) narrate_(terminal->trouble());
   }
-  return status == "finished" && bad_target_["updateStatus"].AsString() == "error";
+  return status == "finished" && bad_target_["till"]["action"]["outcome"].AsString() == "rolled_back";
 }
 
 void Story::Tell() {
   const json::Value& counts = rollout_["totalTargetsPerStatus"];
-  uint64_t received = 0;
-  for (const auto& terminal : stage_.terminals())
-    received += static_cast<uint64_t>(terminal->ReadStatus()["received_bytes"].AsInteger());
-  const std::string counted =
+  const std::string line =
       std::to_string(counts["finished"].AsInteger()) + " confirmed, " + std::to_string(counts["running"].AsInteger()) +
       " under way, " + std::to_string(counts["scheduled"].AsInteger() + counts["notstarted"].AsInteger()) + " waiting";
-  if (counted == last_line_) return;
-  last_line_ = counted;
-  narrate_(counted + ", " + FormatSize(received) + " received");
+  if (line == last_line_) return;
+  last_line_ = line;
+  narrate_(line);
 }
 
 Status Story::ReadEdgeCounters() {
@@ -170,7 +166,7 @@ Status Story::ReadEdgeCounters() {
 }
 
 // Each terminal's slot must hold, byte for byte, the image it is said to run.
-void Story::CheckTerminals(StoryOutcome& outcome) {
+void Story::CheckSlots(StoryOutcome& outcome) {
   for (const auto& terminal : stage_.terminals()) {
     const bool bad = terminal.get() == &bad_terminal();
     const DemoImage& wanted = bad ? stage_.old_image() : stage_.new_image();
@@ -179,30 +175,28 @@ void Story::CheckTerminals(StoryOutcome& outcome) {
     const bool same = slot.ok() && ReadFully(*slot, 0, image).ok() && crypto::Sha256Of(image) == wanted.sha256;
     if (!same) outcome.faults.push_back(terminal->spec().id + ": the running slot does not hold " + wanted.version);
     if (same && !bad) ++outcome.confirmed;
-    const json::Value status = terminal->ReadStatus();
-    outcome.received_bytes += static_cast<uint64_t>(status["received_bytes"].AsInteger());
-    outcome.applier_peak_rss_kib =
-        std::max(outcome.applier_peak_rss_kib, static_cast<uint64_t>(status["applier_peak_rss_kib"].AsInteger()));
+    const auto peak_kib = static_cast<uint64_t>(terminal->ReadStatus()["applier_peak_rss_kib"].AsInteger());
+    outcome.applier_peak_rss_kib = std::max(outcome.applier_peak_rss_kib, peak_kib);
     if (!terminal->trouble().empty()) outcome.faults.push_back(terminal->trouble());
   }
 }
 
-Result<StoryOutcome> Story::Conclude() {
-  StoryOutcome outcome;
-  HubClient& hub = stage_.hub();
-  const std::string actions_path = "/rest/v1/targets/" + bad_terminal().spec().id + "/actions";
-  const json::Value actions = TILL_TRY(hub.Get(actions_path + "?sort=id:DESC&limit=1"));
-  if (!actions["content"].items().empty()) {
-    const json::Value& action = actions["content"].items()[0];
-    const json::Value statuses = TILL_TRY(
-        hub.Get(actions_path + "/" + std::to_string(action["id"].AsInteger()) + "/status?sort=id:DESC&limit=1"));
-    if (action["status"].AsString() == "error" && !statuses["content"].items().empty()) {
-      outcome.rolled_back = 1;
-      outcome.rollback_reason = statuses["content"].items()[0]["messages"].items().empty()
-                                    ? ""
-                                    : statuses["content"].items()[0]["messages"].items()[0].AsString();
+// What the terminals reported to the hub: bytes, outcomes, the reason of the rollback.
+Status Story::ReadReports(StoryOutcome& outcome) {
+  for (const json::Value& target : TILL_TRY(stage_.hub().List("/rest/v1/targets", "", 1000))) {
+    const json::Value& action = target["till"]["action"];
+    outcome.received_bytes += static_cast<uint64_t>(action["bytes"].AsInteger());
+    if (action["outcome"].AsString() == "rolled_back") {
+      ++outcome.rolled_back;
+      outcome.rollback_reason = action["reason"].AsString();
     }
   }
+  return Ok();
+}
+
+Result<StoryOutcome> Story::Conclude() {
+  StoryOutcome outcome;
+  TILL_TRY(ReadReports(outcome));
   const int64_t confirmed_at_hub = rollout_["totalTargetsPerStatus"]["finished"].AsInteger();
 
   stage_.Close();
@@ -214,7 +208,7 @@ Result<StoryOutcome> Story::Conclude() {
   outcome.edge_filled_bytes = edge_filled_bytes_;
   outcome.power_cut_at_bytes = power_cut_at_bytes_;
   outcome.full_image_bytes = stage_.new_image().length * (stage_.terminals().size() - 1) + stage_.bad_image().length;
-  CheckTerminals(outcome);
+  CheckSlots(outcome);
 
   const auto expect = [&](bool holds, const std::string& fault) {
     if (!holds) outcome.faults.push_back(fault);

@@ -41,7 +41,8 @@ class Story {
   void MaybeStopEdge();
   Result<bool> Finished();
   void Tell();
-  void CheckTerminals(StoryOutcome& outcome);
+  void CheckSlots(StoryOutcome& outcome);
+  Status ReadReports(StoryOutcome& outcome);
   Status ReadEdgeCounters();
 
   Stage& stage_;
