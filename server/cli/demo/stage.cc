@@ -133,7 +133,6 @@ Status Stage::MakeReleases() {
 Status Stage::StartServers() {
   const std::string token_file = folder_ + "/edge.token";
   TILL_TRY(WriteFileAtomically(token_file, AsBytes(ToHex(crypto::RandomBytes(24))), 0600));
-  admin_token_ = ToHex(crypto::RandomBytes(16));
   Command hub;
   hub.argv = {bin_folder_ + "/tillhub",
               "serve",
@@ -149,12 +148,13 @@ Status Stage::StartServers() {
               folder_ + "/out/tuf/1.root.json",
               "--access-log",
               AccessLog("hub")};
-  hub.environment["TILL_BOOTSTRAP_ADMIN"] = "admin:" + admin_token_;
   hub.stdout_file = folder_ + "/hub.ready";
   hub.stderr_file = folder_ + "/hub.log";
   trouble_ = "tillhub serve, see " + hub.stderr_file;
   hub_ = TILL_TRY(Process::Start(hub));
   hub_url_ = TILL_TRY(AwaitReadyUrl(*hub_, hub.stdout_file, 15'000));
+  const std::string admin_token = TILL_TRY(ReadTextFile(AdminTokenFile(), 4096));
+  admin_token_ = Trim(admin_token);
   for (int i = 0; i < 2; ++i) {
     const std::string name = "edge-" + std::to_string(i + 1);
     Command edge;
@@ -205,10 +205,8 @@ Status Stage::Configure() {
 }
 
 Status Stage::Publish() {
-  const std::string token_file = folder_ + "/admin.token";
-  TILL_TRY(WriteFileAtomically(token_file, AsBytes(admin_token_), 0600));
   for (const DemoImage& image : images_) {
-    TILL_TRY(Tool({"tillpack", "publish", ReleaseFolder(image), "--server", hub_url_, "--token-file", token_file},
+    TILL_TRY(Tool({"tillpack", "publish", ReleaseFolder(image), "--server", hub_url_, "--token-file", AdminTokenFile()},
                   "tillpack"));
   }
   return Ok();

@@ -65,6 +65,8 @@ class Stage {
   Status Publish();
   Status Configure();
   Status MakeTerminals(unsigned count);
+  // The hub writes it at its first start.
+  std::string AdminTokenFile() const { return folder_ + "/hub/admin.token"; }
   Status Tool(std::vector<std::string> argv, const std::string& log);
 
   std::string folder_;
