@@ -50,7 +50,8 @@ Error BindError() {
 }
 
 // What the kernel may hold of a body that the network has not taken yet. Without it a slow reader's whole payload is
-// "sent" into the kernel at once: memory per connection grows to megabytes, and a cut connection's count is wrong by it.
+// "sent" into the kernel at once: memory per connection grows to megabytes, and a cut connection's count is wrong by
+// it.
 constexpr int kMostUnsentBytes = 128 * 1024;
 
 bool SetFlag(int fd, int level, int option) {
