@@ -173,6 +173,7 @@ void RequireForRun(const Config& config, std::vector<ConfigProblem>& problems) {
 const std::vector<const char*>& ConfigKeys() {
   static const std::vector<const char*> names = [] {
     std::vector<const char*> out;
+    out.reserve(kKeys.size());
     for (const Key& key : kKeys) out.push_back(key.name);
     return out;
   }();

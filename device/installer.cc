@@ -238,7 +238,7 @@ Installer::Job::Flow Installer::Job::OpenApplier(ByteView chunk) {
     if (base && base->failure()) return RefuseWith(Refuse(kSlotUnusable, *base->failure()));
     return RefuseWith(Refuse(kWrongBase, checked.error()));
   }
-  verified_base.emplace(std::move(checked).value());
+  verified_base.emplace(*checked);
   return flow;
 }
 

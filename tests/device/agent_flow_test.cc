@@ -9,8 +9,6 @@
 namespace till::device {
 namespace {
 
-using testing::Test;
-
 std::vector<int64_t> Codes(const std::vector<Heard>& heard) {
   std::vector<int64_t> codes;
   for (const Heard& h : heard) codes.push_back(h.code);
@@ -207,7 +205,7 @@ class Refusal : public AgentTest {
                          const json::Value& payload_custom = {}) {
     const std::string image = ImageForTests(static_cast<unsigned>(++odd_) + 10, 50'000);
     hub_->PublishImage(version, image, index, image_custom);
-    const std::string path = hub_->PublishPayload(version, "", image, payload_custom);
+    std::string path = hub_->PublishPayload(version, "", image, payload_custom);
     hub_->Sign();
     return path;
   }

@@ -121,7 +121,7 @@ std::string HubForTests::PublishPayload(const std::string& version, const std::s
   entry.custom.Set("arena_bytes", delta::DecodeHeader(ByteView(*made).subspan(list_bytes)).value().arena_bytes);
   entry.custom.Set("format", 1);
   Override(entry.custom, custom);
-  const std::string path = entry.path;
+  std::string path = entry.path;
   payloads_[path] = payload;
   if (signed_entry) unsigned_entries_.push_back(std::move(entry));
   AtHub(path).bytes = payload;
