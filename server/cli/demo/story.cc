@@ -146,6 +146,9 @@ Result<bool> Story::Finished() {
   for (const auto& terminal : stage_.terminals()) {
     if (!terminal->trouble().empty()) narrate_(terminal->trouble());
   }
+  if (bad_target_["till"]["action"]["outcome"].AsString() == "confirmed") {
+    return Error{ErrorCode::kRefused, "the bad image was confirmed"};
+  }
   return status == "finished" && bad_target_["till"]["action"]["outcome"].AsString() == "rolled_back";
 }
 
