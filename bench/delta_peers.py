@@ -88,10 +88,12 @@ def main():
     if arguments.json:
         print(json.dumps(results, indent=2))
         return
-    print("| pair | tool | bytes | of best peer | make CPU s | make MiB | apply CPU s | apply MiB |\n|---|---|---|---|---|---|---|---|")
+    print("| pair | tool | bytes | of best peer | make CPU s | make MiB | apply CPU s | apply MiB |")
+    print("|---|---|---|---|---|---|---|---|")
     for row in results:
-        print(f"| {row['pair']} | {row['tool']} | {row['bytes']:,} | {row['of_best_peer']:.3f} | {row['make_cpu_s']:.1f} | "
-              f"{row['make_rss_kib'] / 1024:.0f} | {row['apply_cpu_s']:.2f} | {row['apply_rss_kib'] / 1024:.1f} |")
+        make = f"{row['make_cpu_s']:.1f} | {row['make_rss_kib'] / 1024:.0f}"
+        apply = f"{row['apply_cpu_s']:.2f} | {row['apply_rss_kib'] / 1024:.1f}"
+        print(f"| {row['pair']} | {row['tool']} | {row['bytes']:,} | {row['of_best_peer']:.3f} | {make} | {apply} |")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,10 @@ constexpr std::string_view kBrokenMark = "TILLRACE-DEMO-BROKEN-IMAGE";
 constexpr std::string_view kHealthCheck = R"(#!/bin/sh
 # pos-app: the till's application in the running image must pass its own self-test.
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-if tail -c 131072 "$TILL_SLOT_IMAGE" | grep -qa TILLRACE-DEMO-BROKEN-IMAGE; then echo "pos-app does not start" >&2; exit 1; fi
+if tail -c 131072 "$TILL_SLOT_IMAGE" | grep -qa TILLRACE-DEMO-BROKEN-IMAGE; then
+  echo "pos-app does not start" >&2
+  exit 1
+fi
 if unsquashfs -cat "$TILL_SLOT_IMAGE" usr/bin/pos-app >"$work/pos-app" 2>/dev/null && [ -s "$work/pos-app" ]; then
   sh "$work/pos-app" --selftest
 fi

@@ -18,11 +18,11 @@ TERMINALS = 12
 def image(folder, name, payload):
     tree = folder / name
     (tree / "usr/bin").mkdir(parents=True)
-    (tree / "usr/bin/pos-app").write_text(f"#!/bin/sh\n# {name}\n[ \"$1\" = --selftest ] && echo ok\n")
+    (tree / "usr/bin/pos-app").write_text(f'#!/bin/sh\n# {name}\n[ "$1" = --selftest ] && echo ok\n')
     (tree / "firmware.bin").write_bytes(payload)
     out = folder / f"{name}.squashfs"
-    subprocess.run(["mksquashfs", tree, out, "-quiet", "-no-progress", "-all-root", "-mkfs-time", "0", "-all-time", "0"],
-                   check=True, stdout=subprocess.DEVNULL)
+    options = ["-quiet", "-no-progress", "-all-root", "-mkfs-time", "0", "-all-time", "0"]
+    subprocess.run(["mksquashfs", tree, out, *options], check=True, stdout=subprocess.DEVNULL)
     return out
 
 
