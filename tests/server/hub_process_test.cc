@@ -103,9 +103,8 @@ TEST_F(HubProgram, TheFirstStartWritesATokenAndNoOtherCredentialExists) {
 TEST_F(HubProgram, WhatWasAcknowledgedSurvivesKillNine) {
   const std::string admin = "Basic YWRtaW46Y29ycmVjdCBob3JzZQ==";
   std::string action_path, feedback_path;
-  const std::string word =
-      R"({"status":{"execution":"proceeding","result":{"finished":"none"},"details":["written"]},)"
-      R"("till":{"seq":7,"bytes":9}})";
+  const std::string word = R"({"status":{"execution":"proceeding","result":{"finished":"none"},"details":["written"]},)"
+                           R"("till":{"seq":7,"bytes":9}})";
   {
     HubProcess hub(Serve(), log_, "admin:correct horse");
     ASSERT_TRUE(hub.ready()) << Errors();
