@@ -146,7 +146,10 @@ void Installer::Job::DropPartial() {
 Installer::Job::Flow Installer::Job::Classify(const Error& error) {
   if (target.failure()) return RefuseWith(Refuse(kSlotWrite, *target.failure()));
   if (base && base->failure()) return RefuseWith(Refuse(kSlotUnusable, *base->failure()));
-  if (error.code == ErrorCode::kRefused && resumed) return flow = Flow::kRestart;  // a forged or foreign checkpoint
+  // Every chunk had its signed hash: after a resume the checkpoint is what is wrong (forged, or the slot lost what it
+  // had called durable). Once from the start; the second time it is the payload.
+  const bool doubtful = error.code == ErrorCode::kRefused || error.code == ErrorCode::kCorrupt;
+  if (doubtful && resumed) return flow = Flow::kRestart;
   if (error.code == ErrorCode::kUnsupported) return RefuseWith(Refuse(kFormatTooNew, error));
   return RefuseWith(Refuse(kPayloadRefused, error));
 }
@@ -351,7 +354,7 @@ InstallEnd Installer::Job::Run() {
       if (StartApplier() != Flow::kGoOn) break;
     }
     if (chunks && next_chunk >= chunks->chunk_count() && partial.empty()) {
-      FinishInstall();
+      if (FinishInstall() == Flow::kRestart) continue;
       break;
     }
     const Flow next = Download(input.sources[at]);

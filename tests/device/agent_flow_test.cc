@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "device/journal.h"
 #include "tests/device/terminal_for_tests.h"
 
 namespace till::device {
@@ -13,6 +14,12 @@ std::vector<int64_t> Codes(const std::vector<Heard>& heard) {
   std::vector<int64_t> codes;
   for (const Heard& h : heard) codes.push_back(h.code);
   return codes;
+}
+
+json::Value Floor(int floor) {
+  json::Value custom;
+  custom.Set("floor", floor);
+  return custom;
 }
 
 TEST_F(AgentTest, InstallsAFullPayloadAndConfirmsIt) {
@@ -172,6 +179,61 @@ TEST_F(AgentTest, NoticesThatTheRunningImageChanged) {
   EXPECT_EQ(hub_->payload_bytes_sent(), 0u);
 }
 
+// While a slot is written, nothing may fall back to it: not even after the other one was found bad.
+// covers F03
+TEST_F(AgentTest, WithdrawsTheSpareSlotBeforeTheFirstByte) {
+  const std::string third_image = ImageForTests(3, 305'000);
+  hub_->PublishImage("2.1.0", third_image, 1, Floor(1));
+  hub_->PublishImage("2.0.0", new_image_, 1, Floor(1));
+  const std::string first = hub_->PublishPayload("2.0.0", "", new_image_);
+  const std::string second = hub_->PublishPayload("2.1.0", "", third_image);
+  hub_->Sign();
+  TerminalForTests terminal(folder_ + "/t", *hub_, old_image_, "1.0.0");
+  hub_->Offer({.action = "1", .payload_path = first});
+  terminal.BootUntilItRests();
+  ASSERT_EQ(terminal.Record().confirmed, 3) << "both hold confirmed images";
+  hub_->Offer({.action = "2", .payload_path = second});
+  bool written = false;
+  for (uint64_t n = 1; n < 12; n++) {
+    if (terminal.RunAgain("kill-after", n).status != 128 + 9) break;
+    if (terminal.Holds('a', old_image_)) continue;
+    written = true;
+    ASSERT_EQ(terminal.Record().confirmed, 2) << "slot a is being written and may be booted";
+  }
+  EXPECT_TRUE(written);
+}
+
+// covers S18
+TEST_F(AgentTest, StartsAnewWhenTheJournalsCheckpointIsForged) {
+  const std::string full = hub_->PublishPayload("2.0.0", "", new_image_);
+  hub_->Sign();
+  const auto forge = [](AgentState& state, int how) {
+    delta::Checkpoint& c = state.checkpoint;
+    if (how == 0) c.frame_index++;
+    if (how == 1) c.body_offset += 4096;
+    if (how == 2) c.target_offset += 100;
+    if (how == 3) c = {1, 0, 1};
+    if (how == 4) c.target_offset = state.plan.target.length_bytes;
+  };
+  for (int how = 0; how < 5; how++) {
+    const std::string action = std::to_string(how + 1);
+    TerminalForTests terminal(folder_ + "/t" + action, *hub_, old_image_, "1.0.0");
+    hub_->AtHub(full).cut_after = 250'000;
+    hub_->AtHub(full).cuts_left = 1;
+    hub_->Offer({.action = action, .payload_path = full});
+    ASSERT_EQ(terminal.BootAndRun().status, 0) << terminal.FileText("log");
+    Journal journal(OpenRecordFile(terminal.folder() + "/data/journal", Journal::kCopyBytes, false).value());
+    ASSERT_TRUE(journal.Load().ok());
+    AgentState state = journal.state();
+    ASSERT_NE(state.checkpoint, delta::Checkpoint{}) << "nothing to forge";
+    forge(state, how);
+    ASSERT_TRUE(journal.Save(state).ok());
+    terminal.BootUntilItRests();
+    EXPECT_EQ(hub_->Outcome(action), "success") << how << "\n" << terminal.FileText("log");
+    EXPECT_TRUE(terminal.Holds('b', new_image_)) << how;
+  }
+}
+
 // --- Refusals: each ends with its code, the running slot untouched ---
 
 class Refusal : public AgentTest {
@@ -302,6 +364,13 @@ TEST_F(Refusal, OfDamagedBytesFromEverySource) {
   ExpectRefused(full, "T2023", "", true);
   hub_->AtHub(full).bytes = hub_->payload(full) + "x";
   ExpectRefused(full, "T2023", "", true);
+}
+
+// covers S16 F06
+TEST_F(Refusal, OfASlotThatStoredOtherBytes) {
+  const std::string full = hub_->PublishPayload("2.0.0", "", new_image_);
+  hub_->Sign();
+  for (const uint64_t n : {1u, 4u, 8u}) ExpectRefused(full, "T2026", "", true, "slot-lies", n);
 }
 
 // covers F05

@@ -1,7 +1,8 @@
 // tilld's engine as a process that loses its power: the real Runner on real files, with a hand on every write.
 //   agent_under_test CONFIG SLOT COUNT_FILE MODE N
 //   MODE kill-before | kill-half | kill-after: the N-th write (journal, boot record, slot; 0 = none) is the last thing
-//   it does. MODE slot-full: the N-th slot write and all later ones fail as a full disk does.
+//   it does. MODE slot-full: the N-th slot write and all later ones fail as a full disk does. MODE slot-lies: the N-th
+//   slot write says it went well and stores another bit.
 //   COUNT_FILE gets the number of writes when it ends by itself. Exit: as tilld's.
 #include <signal.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@
 namespace till::device {
 namespace {
 
-enum class Mode { kKillBefore, kKillHalf, kKillAfter, kSlotFull };
+enum class Mode { kKillBefore, kKillHalf, kKillAfter, kSlotFull, kSlotLies };
 
 Mode mode = Mode::kKillBefore;
 uint64_t fatal_write = 0;
@@ -32,7 +33,7 @@ uint64_t writes = 0;
 // Around each write: `write(part)` does the first `part` bytes of it.
 template <typename WriteFirst>
 Status Guarded(ByteView bytes, const WriteFirst& write) {
-  const bool fatal = ++writes == fatal_write && mode != Mode::kSlotFull;
+  const bool fatal = ++writes == fatal_write && mode < Mode::kSlotFull;
   if (!fatal) return write(bytes);
   if (mode == Mode::kKillBefore) LosePower();
   const size_t part = mode == Mode::kKillHalf ? bytes.size() / 2 : bytes.size();
@@ -59,7 +60,13 @@ class FatalSlot final : public Slot {
   uint64_t size() const override { return next_->size(); }
   Status BeginAt(uint64_t offset) override { return next_->BeginAt(offset); }
   Status Write(ByteView bytes) override {
-    if (mode == Mode::kSlotFull && ++slot_writes_ >= fatal_write) {
+    slot_writes_++;
+    if (mode == Mode::kSlotLies && slot_writes_ == fatal_write) {
+      Bytes other(bytes.begin(), bytes.end());
+      other.back() ^= std::byte{1};
+      return next_->Write(other);
+    }
+    if (mode == Mode::kSlotFull && slot_writes_ >= fatal_write) {
       return Error{ErrorCode::kLimit, "no space is left", ENOSPC};
     }
     return Guarded(bytes, [&](ByteView part) { return next_->Write(part); });
@@ -85,6 +92,7 @@ int Main(int argc, char** argv) {
   mode = mode_name == "kill-half"    ? Mode::kKillHalf
          : mode_name == "kill-after" ? Mode::kKillAfter
          : mode_name == "slot-full"  ? Mode::kSlotFull
+         : mode_name == "slot-lies"  ? Mode::kSlotLies
                                      : Mode::kKillBefore;
   fatal_write = ParseUint(argv[5]).value();
   ConfigInput input{argv[1], ReadTextFile(argv[1]).value(), {}, {}};

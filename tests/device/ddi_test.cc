@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/json/json.h"
+#include "device/ddi_client.h"
 
 namespace till::device {
 namespace {
@@ -67,6 +68,18 @@ TEST(Ddi, ReadsIdsAsTextOrNumber) {
   EXPECT_EQ(*ParseCancel(R"({"id":81,"cancelAction":{"stopId":81}})"), "81");
   EXPECT_EQ(ActionOfUrl("https://u/DEFAULT/controller/v1/pos/deploymentBase/81?c=-1403998"), "81");
   EXPECT_EQ(ActionOfUrl("https://u/../%41"), "");
+}
+
+TEST(DdiClient, SendsTheTokenToItsOwnServerOnly) {
+  Config config;
+  config.server = "https://hub.example";
+  const DdiClient client(config, "secret", nullptr);
+  EXPECT_EQ(client.HeadersFor("https://hub.example/DEFAULT/x").size(), 1u);
+  EXPECT_EQ(client.HeadersFor("https://hub.example?x").size(), 1u);
+  for (const char* url : {"http://hub.example/x", "https://hub.example.evil/x", "https://hub.example@evil/x",
+                          "https://hub.example:8443/x", "https://edge.example/a/1", "hub.example", ""}) {
+    EXPECT_TRUE(client.HeadersFor(url).empty()) << url;
+  }
 }
 
 TEST(Ddi, ReadsSleepInBothForms) {
