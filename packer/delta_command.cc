@@ -45,10 +45,10 @@ int Make(const GlobalOptions& options, const Arguments& arguments) {
   if (!target.ok()) return Fail(options, kExitFailed, kInputUnreadable, arguments.to, &target.error());
   Result<Bytes> payload = Error{ErrorCode::kInvalid, "not made"};
   {
-    Progress progress(options, arguments.to, SystemClock());
+    Progress progress(options, SystemClock());
     delta::DiffOptions diff_options;
-    diff_options.progress = [&progress](const delta::DiffProgress& at) {
-      progress.Show(at);
+    diff_options.progress = [&](const delta::DiffProgress& at) {
+      progress.Show({arguments.to, at.stage, at.done_bytes, at.total_bytes});
       return true;
     };
     if (arguments.from.empty()) {

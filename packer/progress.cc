@@ -15,18 +15,17 @@ constexpr int64_t kLineMs = 10'000;
 constexpr int64_t kEventMs = 1'000;
 constexpr unsigned kBarWidth = 24;
 
-unsigned Parts(const delta::DiffProgress& progress, unsigned whole) {
-  if (progress.total_bytes == 0) return whole;
-  return static_cast<unsigned>(progress.done_bytes * whole / progress.total_bytes);
+unsigned Parts(const Progress::Step& step, unsigned whole) {
+  if (step.total_bytes == 0) return whole;
+  return static_cast<unsigned>(step.done_bytes * whole / step.total_bytes);
 }
 
 }  // namespace
 
-Progress::Progress(const GlobalOptions& options, std::string name, Clock& clock)
+Progress::Progress(const GlobalOptions& options, Clock& clock)
     : form_(options.json            ? Form::kEvents
             : isatty(STDERR_FILENO) ? Form::kBar
                                     : Form::kLines),
-      name_(std::move(name)),
       clock_(clock),
       next_ms_(clock.MonotonicMs() + (form_ == Form::kLines ? kLineMs : 0)) {}
 
@@ -34,29 +33,30 @@ Progress::~Progress() {
   if (drawn_) std::fputs("\r\033[K", stderr);
 }
 
-void Progress::Show(const delta::DiffProgress& progress) {
+void Progress::Show(const Step& step) {
+  const std::lock_guard lock(mutex_);
   const int64_t now_ms = clock_.MonotonicMs();
   if (now_ms < next_ms_) return;
   if (form_ == Form::kEvents) {
     next_ms_ = now_ms + kEventMs;
     json::Value event = json::Value::Object();
-    event.Set("event", "progress").Set("stage", progress.stage);
-    event.Set("done_bytes", progress.done_bytes).Set("total_bytes", progress.total_bytes);
+    event.Set("event", "progress").Set("what", step.what).Set("stage", step.stage);
+    event.Set("done_bytes", step.done_bytes).Set("total_bytes", step.total_bytes);
     std::printf("%s\n", json::Write(event).c_str());
     std::fflush(stdout);
     return;
   }
-  const std::string done = FormatSize(progress.done_bytes) + " of " + FormatSize(progress.total_bytes);
+  const std::string what = Printable(step.what) + "  " + std::string(step.stage);
+  const std::string done = FormatSize(step.done_bytes) + " of " + FormatSize(step.total_bytes);
   if (form_ == Form::kLines) {
     next_ms_ = now_ms + kLineMs;
-    std::fprintf(stderr, " %s: %s, %s\n", name_.c_str(), progress.stage, done.c_str());
+    std::fprintf(stderr, " %s, %s\n", what.c_str(), done.c_str());
     return;
   }
   next_ms_ = now_ms + kBarMs;
-  const unsigned filled = Parts(progress, kBarWidth);
+  const unsigned filled = Parts(step, kBarWidth);
   const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
-  std::fprintf(stderr, "\r %s  %-5s [%s] %3u %%  %s\033[K", name_.c_str(), progress.stage, bar.c_str(),
-               Parts(progress, 100), done.c_str());
+  std::fprintf(stderr, "\r %-34s [%s] %3u %%  %s\033[K", what.c_str(), bar.c_str(), Parts(step, 100), done.c_str());
   std::fflush(stderr);
   drawn_ = true;
 }

@@ -41,7 +41,7 @@ struct BuildProgress {
 
 class ReleaseBuilder {
  public:
-  // `on_progress` is called from worker threads, one at a time.
+  // `on_progress` is called from worker threads, at any time.
   ReleaseBuilder(const ReleaseConfig& config, std::function<void(const BuildProgress&)> on_progress);
 
   // kConflict: the version exists with other images; kNotFound: an image, a key or the repository; kInvalid: a bad

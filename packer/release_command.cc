@@ -2,12 +2,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <mutex>
+#include <memory>
 
 #include "core/clock.h"
 #include "core/text.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
+#include "packer/progress.h"
 #include "packer/release_builder.h"
 
 namespace till::packer {
@@ -19,44 +20,6 @@ struct Arguments {
   std::vector<std::string> images;
   unsigned jobs = 0;
   bool require_delta = false;
-};
-
-// A line per payload and stage on a terminal; every ten seconds elsewhere; an event per stage with --json.
-class ReleaseProgress {
- public:
-  explicit ReleaseProgress(const GlobalOptions& options) : json_(options.json), tty_(isatty(STDERR_FILENO) == 1) {}
-
-  void Show(const BuildProgress& progress) {
-    const std::lock_guard lock(mutex_);
-    const int64_t now_ms = SystemClock().MonotonicMs();
-    const std::string key = progress.what + progress.stage;
-    if (json_ && key != last_key_) {
-      json::Value event = json::Value::Object();
-      event.Set("event", "payload.stage").Set("payload", progress.what).Set("stage", progress.stage);
-      std::printf("%s\n", json::Write(event).c_str());
-      std::fflush(stdout);
-    }
-    if (!json_ && now_ms - last_ms_ >= (tty_ ? 100 : 10'000)) {
-      const uint64_t percent = progress.total_bytes == 0 ? 0 : progress.done_bytes * 100 / progress.total_bytes;
-      std::fprintf(stderr, "%s %-28s %-6s %3llu %% of %s%s", tty_ ? "\r" : "", progress.what.c_str(),
-                   progress.stage.c_str(), static_cast<unsigned long long>(percent),
-                   FormatSize(progress.total_bytes).c_str(), tty_ ? "   " : "\n");
-      last_ms_ = now_ms;
-      shown_ = true;
-    }
-    last_key_ = key;
-  }
-  ~ReleaseProgress() {
-    if (tty_ && shown_) std::fprintf(stderr, "\r%70s\r", "");
-  }
-
- private:
-  std::mutex mutex_;
-  bool json_;
-  bool tty_;
-  bool shown_ = false;
-  int64_t last_ms_ = 0;
-  std::string last_key_;
 };
 
 void PrintReports(const ReleaseRecord& release, const std::vector<PayloadReport>& reports) {
@@ -100,9 +63,12 @@ int MakeRelease(const GlobalOptions& options, const Arguments& arguments) {
       return Fail(options, kExitUsage, kBadArgument, "--image " + image + ": must read COMPONENT=FILE");
     request.image_files.emplace_back(image.substr(0, equals), image.substr(equals + 1));
   }
-  ReleaseProgress progress(options);
-  ReleaseBuilder builder(*config, [&](const BuildProgress& step) { progress.Show(step); });
+  auto progress = std::make_unique<Progress>(options, SystemClock());
+  ReleaseBuilder builder(*config, [&](const BuildProgress& step) {
+    progress->Show({step.what, step.stage, step.done_bytes, step.total_bytes});
+  });
   const Result<ReleaseRecord> release = builder.Build(request);
+  progress.reset();  // the bar goes before the table comes
   if (!release.ok()) return FailBuild(options, builder, release.error());
   bool any_delta = false;
   for (const PayloadReport& report : builder.reports())
