@@ -6,6 +6,7 @@
 #include "core/json/json.h"
 #include "core/text.h"
 #include "delta/apply/payload_file.h"
+#include "delta/diff/diff.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
 #include "packer/progress.h"
