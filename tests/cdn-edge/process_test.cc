@@ -232,7 +232,9 @@ TEST_F(ProcessTest, AHerdOnAColdObjectTakesLittleMemory) {
   const uint64_t after_kib = edge.peak_rss_kib();
   // Bodies leave by sendfile: a client costs its connection, not a copy of what it reads. A sanitizer's own memory
   // (shadow, freed blocks held back) is no figure of ours.
-  if (!kSanitized) EXPECT_LT(after_kib, 64U * 1024);
+  if (!kSanitized) {
+    EXPECT_LT(after_kib, 64U * 1024);
+  }
   std::printf("200 clients to the end of a cold 24 MiB object: tilledge's peak RSS %llu KiB (idle %llu KiB)\n",
               static_cast<unsigned long long>(after_kib), static_cast<unsigned long long>(before_kib));
 }
