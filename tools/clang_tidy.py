@@ -47,7 +47,8 @@ def key(path, flags, fixed):
 
 
 def look(path, flags, mark, checks):
-    done = subprocess.run(["clang-tidy", "--quiet", *checks, path, "--", *flags], cwd=ROOT, capture_output=True, text=True)
+    command = ["clang-tidy", "--quiet", *checks, path, "--", *flags]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode == 0:
         open(mark, "w").close()
         return None
