@@ -8,6 +8,7 @@
 #include "core/text.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
+#include "packer/key_ring.h"
 #include "packer/progress.h"
 #include "packer/release_builder.h"
 
@@ -44,6 +45,7 @@ void PrintReports(const ReleaseRecord& release, const std::vector<PayloadReport>
 
 int FailBuild(const GlobalOptions& options, const ReleaseBuilder& builder, const Error& error) {
   const std::string& context = builder.error_context();
+  if (context.starts_with("--image")) return Fail(options, kExitUsage, kBadArgument, context, &error);
   if (error.code == ErrorCode::kConflict) return Fail(options, kExitConflict, kReleaseExists, context, &error);
   if (error.code == ErrorCode::kRefused) return Fail(options, kExitSigning, kKeysUnusable, context, &error);
   return Fail(options, kExitFailed, kReleaseFailed, context, &error);
@@ -53,6 +55,8 @@ int MakeRelease(const GlobalOptions& options, const Arguments& arguments) {
   ConfigFault fault;
   const Result<ReleaseConfig> config = LoadReleaseConfig(arguments.config, fault);
   if (!config.ok()) return Fail(options, kExitUsage, kBadConfig, fault.where + " " + fault.what, &config.error());
+  const Result<tuf::RoleSet> keys = LoadKeys(config->keys_folder);  // before minutes of work, not after
+  if (!keys.ok()) return Fail(options, kExitSigning, kKeysUnusable, config->keys_folder, &keys.error());
   ReleaseRequest request;
   request.version = arguments.version;
   request.jobs = arguments.jobs == 0 ? static_cast<unsigned>(sysconf(_SC_NPROCESSORS_ONLN)) : arguments.jobs;

@@ -17,7 +17,7 @@ int AddContext(const AddArguments& arguments) {
   Context context = arguments.context;
   if (!arguments.token_file.empty()) {
     const Result<std::string> token = ReadTextFile(arguments.token_file, 4096);
-    if (!token.ok()) return Fail(kBadContextFile, arguments.token_file, &token.error());
+    if (!token.ok()) return Fail(kTokenUnreadable, arguments.token_file, &token.error());
     context.token = Trim(*token);
   }
   Result<ContextFile> file = ContextFile::Load();

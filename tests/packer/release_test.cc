@@ -143,6 +143,14 @@ TEST_F(Releases, AreRefusedUnderAnotherRoot) {
             ErrorCode::kRefused);
 }
 
+TEST_F(Releases, RefuseAnImageTheConfigurationDoesNotName) {
+  builder_ = std::make_unique<ReleaseBuilder>(config_, [](const BuildProgress&) {});
+  const auto made = builder_->Build({"1.0.0", {{"kernel", scratch_.Path("new.image")}}, 1, kNow});
+  EXPECT_EQ(made.error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(builder_->error_context(), "--image kernel");
+  EXPECT_FALSE(FileExists(config_.out_folder + "/1.0.0"));
+}
+
 TEST_F(Releases, NeedTheTargetsKey) {
   std::filesystem::remove(scratch_.Path("keys/targets-1.pem"));
   EXPECT_FALSE(Make("1.0.0", "old.image").ok());
