@@ -21,7 +21,9 @@ inline constexpr Fault kNotFound{"T5007", "there is nothing by that name",
                                  "the ls command of the same noun shows the names"};
 inline constexpr Fault kDemoSetup{"T5008", "the demo cannot be set up",
                                   "run ./dev demo, which installs and builds what it needs, and read the cause above"};
-inline constexpr Fault kTokenUnreadable{"T5010", "the token file cannot be read", "copy admin.token from the hub's data folder, or name the file that holds your token"};
+inline constexpr Fault kTokenUnreadable{
+    "T5010", "the token file cannot be read",
+    "copy admin.token from the hub's data folder, or name the file that holds your token"};
 inline constexpr Fault kDemoStory{"T5009", "the demo did not go as it must",
                                   "keep its folder with --keep and read the logs in it"};
 
