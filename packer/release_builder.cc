@@ -55,10 +55,10 @@ Result<ReleaseRecord> ReleaseBuilder::Build(const ReleaseRequest& request) {
   error_context_ = request.version;
   if (!IsSafeName(request.version))
     return Error{ErrorCode::kInvalid, "a version is 1 to 64 letters, digits, '.', '-', '_' or '+'"};
-  for (const auto& [component, path] : request.image_files) {
-    const auto is_it = [&](const ImageConfig& image) { return image.component == component; };
+  for (const auto& named : request.image_files) {
+    const auto is_it = [&](const ImageConfig& image) { return image.component == named.first; };
     if (std::any_of(config_.images.begin(), config_.images.end(), is_it)) continue;
-    error_context_ = "--image " + component;
+    error_context_ = "--image " + named.first;
     return Error{ErrorCode::kInvalid, "the configuration has no image of this name"};
   }
   const std::string folder = config_.out_folder + "/" + request.version;

@@ -40,7 +40,7 @@ std::string Unquote(std::string_view text) {
   return out;
 }
 
-std::string WithoutFolder(std::string name) {
+std::string WithoutFolder(const std::string& name) {
   const size_t slash = name.find_last_of("/\\");
   return slash == std::string::npos ? name : name.substr(slash + 1);
 }
@@ -183,11 +183,9 @@ Result<bool> MultipartParser::ReadAfterDelimiter() {
 
 Result<bool> MultipartParser::ReadHeaders() {
   const size_t end = pending_.find("\r\n\r\n");
-  if (end == std::string::npos || end > kMaxPartHeaderBytes) {
-    if (pending_.size() > kMaxPartHeaderBytes)
-      return Error{ErrorCode::kLimit, "part headers are too long", kMaxPartHeaderBytes};
-    return false;
-  }
+  const bool too_long = (end == std::string::npos ? pending_.size() : end) > kMaxPartHeaderBytes;
+  if (too_long) return Error{ErrorCode::kLimit, "part headers are too long", kMaxPartHeaderBytes};
+  if (end == std::string::npos) return false;
   const std::string_view block = end < 2 ? std::string_view() : std::string_view(pending_).substr(2, end - 2);
   TILL_TRY(visitor_.OnPart(TILL_TRY(ParsePartHead(block))));
   pending_.erase(0, end + 4);

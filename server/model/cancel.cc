@@ -55,14 +55,14 @@ Status ConfirmAction(kv::WriteTxn& txn, ActionId id, bool confirmed, const std::
   return PutAction(txn, action);
 }
 
-Status FinishByServer(kv::WriteTxn& txn, ActionId id, std::string message, const Actor& actor) {
+Status FinishByServer(kv::WriteTxn& txn, ActionId id, const std::string& message, const Actor& actor) {
   Action action = TILL_TRY(GetAction(txn, id));
   if (!action.active || action.canceling()) return Error{ErrorCode::kRefused, "the action is closed or canceling"};
   TILL_TRY(Note(txn, action, ActionState::kFinished, message, actor.now_ms));
   return FinishAction(txn, action, actor.now_ms);
 }
 
-Status NoteOnAction(kv::WriteTxn& txn, Action& action, ActionState entry, std::string message, int64_t now_ms) {
+Status NoteOnAction(kv::WriteTxn& txn, Action& action, ActionState entry, const std::string& message, int64_t now_ms) {
   TILL_TRY(Note(txn, action, entry, message, now_ms));
   return PutAction(txn, action);
 }

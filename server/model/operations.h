@@ -83,9 +83,9 @@ Status ConfirmAction(kv::WriteTxn& txn, ActionId id, bool confirmed, const std::
                      const Actor& actor);
 
 // Ends an action from the server's side as finished, for a terminal that already runs what was assigned.
-Status FinishByServer(kv::WriteTxn& txn, ActionId id, std::string message, const Actor& actor);
+Status FinishByServer(kv::WriteTxn& txn, ActionId id, const std::string& message, const Actor& actor);
 // Adds a server message (with the prefix) without changing the action's state.
-Status NoteOnAction(kv::WriteTxn& txn, Action& action, ActionState entry, std::string message, int64_t now_ms);
+Status NoteOnAction(kv::WriteTxn& txn, Action& action, ActionState entry, const std::string& message, int64_t now_ms);
 // Appends `retrieved` unless it is the newest entry already.
 Status NoteRetrieved(kv::WriteTxn& txn, ActionId id, std::string message, int64_t now_ms);
 

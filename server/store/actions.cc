@@ -125,6 +125,7 @@ Result<std::vector<ActionId>> ActionsOf(kv::ReadTxn& txn, std::string_view contr
 Result<std::vector<Action>> ActiveActionsOf(kv::ReadTxn& txn, std::string_view controller_id) {
   std::vector<Action> actions;
   const std::vector<ActionId> ids = TILL_TRY(IdsUnder(txn, KeyUnderName('y', controller_id)));
+  actions.reserve(ids.size());
   for (const ActionId id : ids) actions.push_back(TILL_TRY(GetAction(txn, id)));
   return actions;
 }
