@@ -67,11 +67,11 @@ Status NoteOnAction(kv::WriteTxn& txn, Action& action, ActionState entry, const 
   return PutAction(txn, action);
 }
 
-Status NoteRetrieved(kv::WriteTxn& txn, ActionId id, std::string message, int64_t now_ms) {
+Status NoteRetrieved(kv::WriteTxn& txn, ActionId id, const std::string& message, int64_t now_ms) {
   Action action = TILL_TRY(GetAction(txn, id));
   if (!action.active || action.last_entry == ActionState::kRetrieved) return Ok();
   if (!action.canceling()) action.state = ActionState::kRetrieved;
-  return NoteOnAction(txn, action, ActionState::kRetrieved, std::move(message), now_ms);
+  return NoteOnAction(txn, action, ActionState::kRetrieved, message, now_ms);
 }
 
 }  // namespace till::server

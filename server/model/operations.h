@@ -87,7 +87,7 @@ Status FinishByServer(kv::WriteTxn& txn, ActionId id, const std::string& message
 // Adds a server message (with the prefix) without changing the action's state.
 Status NoteOnAction(kv::WriteTxn& txn, Action& action, ActionState entry, const std::string& message, int64_t now_ms);
 // Appends `retrieved` unless it is the newest entry already.
-Status NoteRetrieved(kv::WriteTxn& txn, ActionId id, std::string message, int64_t now_ms);
+Status NoteRetrieved(kv::WriteTxn& txn, ActionId id, const std::string& message, int64_t now_ms);
 
 // --- feedback (A4, A5) ---
 enum class Execution : uint8_t {
