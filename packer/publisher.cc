@@ -105,7 +105,8 @@ Status Publisher::SendMetadata(const std::string& tuf_folder) {
     http::Call put;
     put.method = "PUT";
     put.url = "/api/v1/tuf/" + name;
-    put.body = TILL_TRY(ReadTextFile(tuf_folder + "/" + name, 8 << 20));
+    const std::string path = tuf_folder + "/";
+    put.body = TILL_TRY(ReadTextFile(path + name, 8 << 20));
     put.headers.push_back({"Content-Type", "application/json"});
     const uint64_t bytes = put.body.size();
     TILL_TRY(Send(std::move(put)));

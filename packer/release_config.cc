@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <initializer_list>
@@ -137,7 +138,7 @@ class ConfigReader {
     if (!parsed || static_cast<size_t>(end) != rule.size() || !(share > 0 && share <= 10)) {
       return Wrong("[delta] keep_if", "must read like \"delta < 0.7 * full\"");
     }
-    config_.keep_permille = static_cast<unsigned>(share * 1000 + 0.5);
+    config_.keep_permille = static_cast<unsigned>(std::lround(share * 1000));
     return Ok();
   }
 

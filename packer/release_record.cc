@@ -158,6 +158,7 @@ Result<std::vector<ReleaseRecord>> ReadReleases(const std::string& out_folder) {
   }
   std::sort(folders.begin(), folders.end());
   std::vector<ReleaseRecord> releases;
+  releases.reserve(folders.size());
   for (const auto& [written, folder] : folders) releases.push_back(TILL_TRY(ReadReleaseRecord(folder.string())));
   return releases;
 }

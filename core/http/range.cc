@@ -67,9 +67,9 @@ bool Coalesce(std::vector<ByteRange>& ranges) {
 }  // namespace
 
 RangeSelection SelectRange(std::string_view range_header, uint64_t size, bool strict_syntax) {
-  const RangeSelection whole;
-  const RangeSelection missed{RangeVerdict::kUnsatisfiable, {}};
-  const RangeSelection malformed = strict_syntax ? missed : whole;
+  RangeSelection whole;
+  RangeSelection missed{RangeVerdict::kUnsatisfiable, {}};
+  RangeSelection malformed = strict_syntax ? missed : whole;
   if (range_header.empty()) return whole;
   const size_t equals = range_header.find('=');
   if (equals == std::string_view::npos || !EqualsIgnoreCase(range_header.substr(0, equals), "bytes")) return malformed;

@@ -169,7 +169,7 @@ Status Applier::Machine::TakeBytes(ByteView bytes) {
     }
     const uint64_t length = chunks_.ChunkLength(chunk_index_);
     const size_t count = std::min<uint64_t>(bytes.size(), length - chunk_fill_);
-    std::ranges::copy(bytes.first(count), arena_.chunk.begin() + chunk_fill_);
+    std::ranges::copy(bytes.first(count), arena_.chunk.subspan(chunk_fill_).begin());
     chunk_fill_ += count;
     bytes = bytes.subspan(count);
     if (chunk_fill_ < length) return Ok();
@@ -202,7 +202,7 @@ Status Applier::Machine::TakeParsed(ByteView& rest) {
   } else if (state_ == State::kFrameHeader) {
     std::ranges::copy(part, frame_bytes_.begin() + filled_);
   } else {
-    std::ranges::copy(part, arena_.coded.begin() + filled_);
+    std::ranges::copy(part, arena_.coded.subspan(filled_).begin());
   }
   filled_ += part.size();
   parsed_ += part.size();

@@ -36,10 +36,10 @@ class OpList {
 
  private:
   uint64_t EqualRun(const Match& match, uint64_t at) const {
-    const auto from = base_.begin() + match.base_offset;
-    const auto to = target_.begin() + match.target_offset;
-    const auto end = to + match.length;
-    return std::mismatch(to + at, end, from + at).first - (to + at);
+    const std::byte* from = base_.data() + match.base_offset + at;
+    const std::byte* to = target_.data() + match.target_offset + at;
+    const std::byte* end = to + (match.length - at);
+    return static_cast<uint64_t>(std::mismatch(to, end, from).first - to);
   }
 
   void Add(const Op& op) {
