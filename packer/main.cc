@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "packer/commands.h"
 
+// NOLINTNEXTLINE(bugprone-exception-escape): what CLI11 throws besides ParseError is out of memory
 int main(int argc, char** argv) {
   using namespace till::packer;
   till::log::Configure("tillpack", till::log::Level::kInfo, till::log::Format::kText);

@@ -60,7 +60,7 @@ Result<Operator> Operators::Check(std::string_view authorization) {
   auto decoded = crypto::FromBase64(Trim(authorization.substr(6)));
   if (!decoded.ok()) return kNobody;
   const size_t colon = decoded->find(':');
-  if (colon == std::string::npos || colon > kMaxUserBytes) return kNobody;
+  if (colon > kMaxUserBytes) return kNobody;  // npos too
   const std::string_view pair = *decoded;
   if (!MayTry()) return kTooManyTries;
   auto found = CheckBasic(pair.substr(0, colon), pair.substr(colon + 1));

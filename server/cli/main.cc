@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "server/cli/commands.h"
 
+// NOLINTNEXTLINE(bugprone-exception-escape): what CLI11 throws besides ParseError is out of memory
 int main(int argc, char** argv) {
   using namespace till::cli;
   till::log::Configure("tillctl", till::log::Level::kInfo, till::log::Format::kText);

@@ -110,7 +110,7 @@ void PublishHandler::OnRequest(std::shared_ptr<Exchange> exchange) {
   }
 }
 
-void PublishHandler::OnWorker(std::shared_ptr<Exchange> exchange, std::function<Response()> answer) {
+void PublishHandler::OnWorker(const std::shared_ptr<Exchange>& exchange, std::function<Response()> answer) {
   const bool taken = workers_.Post([exchange, answer = std::move(answer)] { exchange->Respond(answer()); });
   if (!taken) exchange->Respond(http::TextResponse(503, ""));
 }
@@ -179,7 +179,7 @@ bool PublishHandler::Holds(const std::string& sha256) const {
   return read.ok() && known && hub_.artifacts.Has(sha256);
 }
 
-void PublishHandler::FinishBlob(std::shared_ptr<Exchange> exchange, const std::string& sha256) {
+void PublishHandler::FinishBlob(const std::shared_ptr<Exchange>& exchange, const std::string& sha256) {
   auto* sink = static_cast<BlobSink*>(exchange->body_sink());
   if (!sink) return exchange->Respond(Refusal(411, faults::kBadBlob, "a body is wanted", nullptr));
   OnWorker(exchange, [this, sink, sha256, exchange]() -> Response {
