@@ -111,6 +111,7 @@ int Serve(Flags& flags) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): what CLI11 throws besides ParseError is out of memory
 int main(int argc, char** argv) {
   CLI::App app{"tillhub, the Tillrace update server"};
   app.require_subcommand(1);

@@ -47,7 +47,7 @@ bool Call::Flag(std::string_view parameter) const {
 
 Response JsonAnswer(int status, const json::Value& value) { return {status, json::Write(value)}; }
 
-Response Refuse(int status, const char* code, std::string message) {
+Response Refuse(int status, const char* code, const std::string& message) {
   return Problem(status, status == 404 ? "EntityNotFoundException" : "RequestRefusedException", code, message);
 }
 

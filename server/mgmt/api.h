@@ -78,7 +78,7 @@ std::vector<std::string> RouteNames();
 Response JsonAnswer(int status, const json::Value& value);
 inline Response NoContent() { return {204, ""}; }
 // A refusal with hawkBit's error code, "hawkbit.server.error." + `code`.
-Response Refuse(int status, const char* code, std::string message);
+Response Refuse(int status, const char* code, const std::string& message);
 Response ErrorResponse(const Error& error);
 
 // --- reading bodies ---

@@ -1,5 +1,7 @@
 #include "server/mgmt/rollout_body.h"
 
+#include <cmath>
+
 #include "core/text.h"
 #include "server/mgmt/target_filter.h"
 
@@ -45,7 +47,7 @@ Result<uint32_t> ReadShare(const json::Value& value) {
   if (!value.is_number() || !(percent > 0) || percent > 100) {
     return Error{ErrorCode::kInvalid, "targetPercentage is above 0 and at most 100", 100};
   }
-  const auto millipercent = static_cast<uint32_t>(percent * 1000 + 0.5);
+  const auto millipercent = static_cast<uint32_t>(std::lround(percent * 1000));
   return millipercent == 0 ? 1 : millipercent;
 }
 
