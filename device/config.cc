@@ -42,6 +42,7 @@ constexpr std::array kKeys = {
     Text("slot_a", &Config::slot_a),
     Text("slot_b", &Config::slot_b),
     Text("boot_state", &Config::boot_state),
+    Text("journal", &Config::journal),
     Text("trusted_root", &Config::trusted_root),
     Text("health_dir", &Config::health_dir),
     Text("reboot", &Config::reboot),

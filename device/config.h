@@ -28,7 +28,8 @@ struct Config {
   std::string component = "rootfs";
   std::string slot_a;
   std::string slot_b;
-  std::string boot_state;
+  std::string boot_state;    // a file, or an MTD partition of two erase sectors
+  std::string journal;       // the same; "" = data_dir/journal
   std::string trusted_root;  // root.json of the repository, as it came with the terminal
   std::string health_dir;    // "" = no checks
   std::string reboot = "exit";

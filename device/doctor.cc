@@ -19,13 +19,10 @@ void Bad(std::vector<Finding>& findings, const Fault& fault, const Error& error)
   Bad(findings, fault, log::Describe(error));
 }
 
-void ExamineSlots(const Config& config, SlotId running, decltype(Parts::open_spare) open_spare,
-                  std::vector<Finding>& findings) {
-  const std::string& here = running == SlotId::kA ? config.slot_a : config.slot_b;
-  const std::string& there = running == SlotId::kA ? config.slot_b : config.slot_a;
-  const auto reading = OpenSlotForReading(here);
+void ExamineSlots(const Config& config, SlotId running, SlotBank& slots, std::vector<Finding>& findings) {
+  const auto reading = slots.OpenForReading(running);
   if (!reading.ok()) return Bad(findings, kSlotUnusable, reading.error());
-  const auto spare = open_spare(there, here);
+  const auto spare = slots.OpenSpare(OtherSlot(running), running);
   if (!spare.ok()) return Bad(findings, kSlotUnusable, spare.error());
   Good(findings, "board " + config.board + ", running slot " + SlotName(running) + ", spare slot " +
                      SlotName(OtherSlot(running)) + " (" + FormatSize((*spare)->size()) + ")");
@@ -59,7 +56,7 @@ void ExamineImage(Journal& journal, const Config& config, SlotId running, std::v
 
 std::vector<Finding> Examine(const Config& config, const std::string& token, SlotId running, Parts parts) {
   std::vector<Finding> findings;
-  ExamineSlots(config, running, parts.open_spare, findings);
+  ExamineSlots(config, running, *parts.slots, findings);
   BootControl boot(std::move(parts.boot_record));
   ExamineRecord(boot, findings);
   Journal journal(std::move(parts.journal));

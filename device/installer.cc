@@ -14,20 +14,13 @@ namespace {
 constexpr uint64_t kMaxHeadBytes = 33 << 20;        // a list for 4 GiB and one chunk
 constexpr uint64_t kCopyCheckpointBytes = 1 << 20;  // within one long COPY
 
-// The applier's way into the slot. "Durable" is what was written: Job syncs the slot before it uses a checkpoint.
+// The applier's way into the slot. "Durable" is what a sync leaves behind: Job syncs before it uses a checkpoint.
 class SlotTarget final : public delta::TargetWriter {
  public:
   explicit SlotTarget(Slot& slot) : slot_(slot) {}
-  Status Begin(uint64_t offset) {
-    written_ = offset;
-    return Keep(slot_.BeginAt(offset));
-  }
-  Status Write(ByteView bytes) override {
-    TILL_TRY(Keep(slot_.Write(bytes)));
-    written_ += bytes.size();
-    return Ok();
-  }
-  uint64_t durable_bytes() const override { return written_; }
+  Status Begin(uint64_t offset, uint64_t image_bytes) { return Keep(slot_.BeginAt(offset, image_bytes)); }
+  Status Write(ByteView bytes) override { return Keep(slot_.Write(bytes)); }
+  uint64_t durable_bytes() const override { return slot_.durable_end(); }
   Status Sync() { return Keep(slot_.Sync()); }
   const std::optional<Error>& failure() const { return failure_; }
 
@@ -37,7 +30,6 @@ class SlotTarget final : public delta::TargetWriter {
     return status;
   }
   Slot& slot_;
-  uint64_t written_ = 0;
   std::optional<Error> failure_;
 };
 
@@ -67,7 +59,7 @@ Result<size_t> ImageInSlot::ReadAt(uint64_t offset, MutableByteView out) {
 
 struct Installer::Job {
   Job(Installer& installer, const InstallInput& job_input)
-      : http(installer.http_), observer(installer.observer_), input(job_input), target(*job_input.slot) {
+      : fetcher(installer.fetcher_), observer(installer.observer_), input(job_input), target(*job_input.slot) {
     checkpoint = input.checkpoint;
   }
 
@@ -94,7 +86,7 @@ struct Installer::Job {
   uint64_t position() const;
   void DropPartial();
 
-  http::Client& http;
+  PayloadFetcher& fetcher;
   InstallObserver& observer;
   const InstallInput& input;
 
@@ -260,7 +252,7 @@ Installer::Job::Flow Installer::Job::StartApplier() {
   }
   applier = std::move(made).value();
   resumed = checkpoint != delta::Checkpoint{};
-  if (!target.Begin(checkpoint.target_offset).ok()) {
+  if (!target.Begin(checkpoint.target_offset, header->target_size).ok()) {
     if (!resumed) return RefuseWith(Refuse(kSlotWrite, *target.failure()));
     return flow = Flow::kRestart;
   }
@@ -313,20 +305,16 @@ Status Installer::Job::OnBytes(ByteView bytes) {
 Installer::Job::Flow Installer::Job::Download(const PayloadSource& source) {
   current = &source;
   flow = Flow::kGoOn;
-  http::DownloadCall call;
-  call.url = source.url;
-  call.headers = source.headers;
-  call.from = position();
-  call.expected_size = input.plan.payload_bytes;
-  const auto reply = http.Download(call, [this](ByteView bytes) { return OnBytes(bytes); });
+  const FetchRange range{position(), input.plan.payload_bytes};
+  const auto status = fetcher.Fetch(source, range, [this](ByteView bytes) { return OnBytes(bytes); });
   if (flow != Flow::kGoOn) return flow;
-  if (!reply.ok()) {
-    if (reply.error().code == ErrorCode::kCanceled) return EndWith(InstallEnd::Kind::kInterrupted);
-    log::Warn("a source ended early", {{"url", source.url}, {"at", position()}, {"cause", reply.error()}});
-    return flow = reply.error().code == ErrorCode::kUnavailable ? Flow::kGoOn : Flow::kNextSource;
+  if (!status.ok()) {
+    if (status.error().code == ErrorCode::kCanceled) return EndWith(InstallEnd::Kind::kInterrupted);
+    log::Warn("a source ended early", {{"url", source.url}, {"at", position()}, {"cause", status.error()}});
+    return flow = status.error().code == ErrorCode::kUnavailable ? Flow::kGoOn : Flow::kNextSource;
   }
-  if (reply->status != 200 && reply->status != 206) {
-    log::Warn("a source does not have the payload", {{"url", source.url}, {"status", reply->status}});
+  if (*status != 200 && *status != 206) {
+    log::Warn("a source does not have the payload", {{"url", source.url}, {"status", *status}});
   }
   return flow;
 }

@@ -4,17 +4,16 @@
 //   Memory: the payload's arena, its chunk list, one chunk. Errors: as InstallEnd says. One thread.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/chunklist.h"
-#include "core/http/client.h"
 #include "delta/apply/applier.h"
 #include "device/agent_state.h"
+#include "device/payload_fetcher.h"
 #include "device/refusal.h"
-#include "device/slot.h"
+#include "device/slots/slot.h"
 
 namespace till::device {
 
@@ -24,11 +23,6 @@ class InstallObserver {
   virtual ~InstallObserver() = default;
   virtual Status OnCheckpoint(const delta::Checkpoint& checkpoint, uint64_t received_bytes) = 0;
   virtual Status OnBytes(uint64_t received_bytes) = 0;
-};
-
-struct PayloadSource {
-  std::string url;
-  std::vector<http::HeaderField> headers;
 };
 
 struct InstallInput {
@@ -55,12 +49,12 @@ struct InstallEnd {
 
 class Installer {
  public:
-  Installer(http::ClientOptions options, InstallObserver& observer) : http_(std::move(options)), observer_(observer) {}
+  Installer(PayloadFetcher& fetcher, InstallObserver& observer) : fetcher_(fetcher), observer_(observer) {}
   InstallEnd Run(const InstallInput& input);
 
  private:
   struct Job;
-  http::Client http_;
+  PayloadFetcher& fetcher_;
   InstallObserver& observer_;
 };
 

@@ -17,6 +17,7 @@
 #include "device/adopt.h"
 #include "device/doctor.h"
 #include "device/faults.h"
+#include "device/record_flash.h"
 #include "device/runner.h"
 #include "device/stop_signal.h"
 
@@ -42,7 +43,8 @@ constexpr char kHelp[] =
     "  --log-json         log lines as JSON on stderr;  --verbose  more of them\n"
     "\n"
     "  settings: server tenant controller_id token token_file ca_file data_dir board product component slot_a slot_b\n"
-    "            boot_state trusted_root health_dir health_deadline_s reboot rate_limit arena poll_s poll_min_s tries\n"
+    "            boot_state journal trusted_root health_dir health_deadline_s reboot rate_limit arena poll_s "
+    "poll_min_s tries\n"
     "\n"
     "  exit codes of run: 0 stopped, 1 failed, 2 bad configuration, 10 restart the terminal (reboot = exit)\n"
     "  exit codes else:   0 all is well, 1 not, 2 usage or bad configuration\n"
@@ -104,7 +106,7 @@ Result<SlotId> RunningSlot(const Arguments& arguments, const Config& config) {
       if (word.starts_with("till.slot=")) return ParseSlot(word.substr(10));
     }
   }
-  auto file = TILL_TRY(OpenRecordFile(config.boot_state, TILL_BOOT_COPY_STRIDE_BYTES, false));
+  auto file = TILL_TRY(OpenRecords(config.boot_state, TILL_BOOT_COPY_STRIDE_BYTES, RecordKind::kInPlace, false));
   const till_boot_copies read = TILL_TRY(BootControl(std::move(file)).Read());
   if (!read.found) return Error{ErrorCode::kNotFound, "nobody says which slot runs: give --running-slot"};
   log::Warn("the running slot is taken from the boot record", {{"slot", read.record.stable == 0 ? "a" : "b"}});

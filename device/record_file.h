@@ -19,7 +19,7 @@ class RecordFile {
   virtual Status Write(int copy, ByteView bytes) = 0;
 };
 
-// In a file or device node; made when missing, if `create`.
+// In a file or block device; made when missing, if `create`.
 Result<std::unique_ptr<RecordFile>> OpenRecordFile(const std::string& path, uint64_t stride_bytes, bool create);
 
 }  // namespace till::device

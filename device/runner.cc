@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "device/faults.h"
+#include "device/record_flash.h"
 #include "device/stop_signal.h"
 
 namespace till::device {
@@ -28,8 +29,10 @@ int64_t Jittered(int64_t ms) {
 Result<Parts> OpenParts(const Config& config) {
   TILL_TRY(MakeFolders(config.data_dir));
   Parts parts;
-  parts.journal = TILL_TRY(OpenRecordFile(config.data_dir + "/journal", Journal::kCopyBytes, true));
-  parts.boot_record = TILL_TRY(OpenRecordFile(config.boot_state, TILL_BOOT_COPY_STRIDE_BYTES, true));
+  const std::string journal = config.journal.empty() ? config.data_dir + "/journal" : config.journal;
+  parts.journal = TILL_TRY(OpenRecords(journal, Journal::kCopyBytes, RecordKind::kLog, true));
+  parts.boot_record = TILL_TRY(OpenRecords(config.boot_state, TILL_BOOT_COPY_STRIDE_BYTES, RecordKind::kInPlace, true));
+  parts.slots = SlotsAt(config.slot_a, config.slot_b);
   return parts;
 }
 
@@ -40,9 +43,22 @@ Runner::Runner(const Config& config, std::string token, SlotId running, Parts pa
       clock_(*parts.clock),
       journal_(std::move(parts.journal)),
       boot_(std::move(parts.boot_record)),
-      open_spare_(parts.open_spare),
-      ddi_(config, token_, &StopAsked()),
-      status_(config.data_dir + "/status.json", running, *parts.clock) {}
+      slots_(std::move(parts.slots)),
+      server_(std::move(parts.server)),
+      fetcher_(std::move(parts.fetcher)),
+      status_(config.data_dir + "/status.json", running, *parts.clock),
+      judge_(std::move(parts.judge)) {
+  if (!server_) server_ = std::make_unique<DdiClient>(config, token_, &StopAsked());
+  if (!fetcher_) {
+    http::ClientOptions options;
+    options.user_agent = DdiClient::UserAgent(config);
+    options.ca_file = config.ca_file;
+    options.max_receive_bytes_per_s = config.rate_limit;
+    options.connect_timeout_ms = 10'000;
+    options.cancel = &StopAsked();
+    fetcher_ = std::make_unique<HttpFetcher>(std::move(options));
+  }
+}
 
 void Runner::Complain(const Refusal& refusal) {
   status_.SetError(refusal.Reason());
@@ -122,7 +138,7 @@ void Runner::VerifyRunningImage() {
   if (!image.known) {
     Complain(Refuse(kImageUnknown, std::string("slot ") + SlotName(running_)));
   } else {
-    auto slot = OpenSlotForReading(SlotPath(running_));
+    auto slot = slots_->OpenForReading(running_);
     if (!slot.ok()) return Complain(Refuse(kSlotUnusable, slot.error()));
     ImageInSlot view(**slot, image.length_bytes);
     const auto digest = crypto::Sha256OfSource(view);
@@ -130,6 +146,16 @@ void Runner::VerifyRunningImage() {
     if (!running_image_known_) Complain(Refuse(kImageChanged, std::string("slot ") + SlotName(running_)));
   }
   status_.SetRunningImageKnown(running_image_known_);
+}
+
+std::optional<Refusal> Runner::OpenTrust() {
+  const auto root = ReadTextFile(config_.trusted_root);
+  const std::string tuf_folder = config_.data_dir + "/tuf";
+  if (!root.ok() && !FileExists(tuf_folder + "/root.json")) return Refuse(kTrustRefused, config_.trusted_root);
+  auto trust = Trust::Open(tuf_folder, root.ok() ? *root : "", clock_);
+  if (!trust.ok()) return Refuse(kTrustRefused, trust.error());
+  judge_ = std::move(trust).value();
+  return std::nullopt;
 }
 
 std::optional<Refusal> Runner::Start() {
@@ -142,13 +168,10 @@ std::optional<Refusal> Runner::Start() {
   const auto view = LookAtBootRecord();
   if (!view.ok()) return Refuse(kBootRecord, view.error());
   boot_view_ = *view;
-  const auto root = ReadTextFile(config_.trusted_root);
-  const std::string tuf_folder = config_.data_dir + "/tuf";
-  if (!root.ok() && !FileExists(tuf_folder + "/root.json")) return Refuse(kTrustRefused, config_.trusted_root);
-  auto trust = Trust::Open(tuf_folder, root.ok() ? *root : "", clock_);
-  if (!trust.ok()) return Refuse(kTrustRefused, trust.error());
-  trust_ = std::move(trust).value();
-  if (trust_->ClockIsBehind()) Complain(Refuse(kClockUnknown, ""));
+  if (!judge_) {
+    if (auto refusal = OpenTrust()) return refusal;
+  }
+  if (judge_->ClockIsBehind()) Complain(Refuse(kClockUnknown, ""));
   VerifyRunningImage();
   status_.Write(state_, state_.received_bytes, true);
   return std::nullopt;

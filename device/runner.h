@@ -21,8 +21,12 @@ namespace till::device {
 struct Parts {
   std::unique_ptr<RecordFile> journal;
   std::unique_ptr<RecordFile> boot_record;
-  Result<std::unique_ptr<Slot>> (*open_spare)(const std::string& path, const std::string& running) = &OpenSpareSlot;
+  std::unique_ptr<SlotBank> slots;
   Clock* clock = &SystemClock();
+  // The network and the signed metadata. Null: the real ones, from the configuration.
+  std::unique_ptr<UpdateServer> server;
+  std::unique_ptr<PayloadFetcher> fetcher;
+  std::unique_ptr<OfferJudge> judge;
 };
 // The real ones, from the configuration's paths. Makes data_dir.
 Result<Parts> OpenParts(const Config& config);
@@ -52,6 +56,7 @@ class Runner final : private InstallObserver {
   Outcome EmitRefused(const Refusal& refusal);
   Result<BootView> LookAtBootRecord();
   std::optional<Refusal> RestoreBootRecord(const till_boot_copies& read);
+  std::optional<Refusal> OpenTrust();
   void VerifyRunningImage();
 
   // Server.
@@ -89,10 +94,11 @@ class Runner final : private InstallObserver {
   Clock& clock_;
   Journal journal_;
   BootControl boot_;
-  decltype(Parts::open_spare) open_spare_;
-  DdiClient ddi_;
+  std::unique_ptr<SlotBank> slots_;
+  std::unique_ptr<UpdateServer> server_;
+  std::unique_ptr<PayloadFetcher> fetcher_;
   StatusFile status_;
-  std::unique_ptr<Trust> trust_;
+  std::unique_ptr<OfferJudge> judge_;
 
   AgentState state_;
   BootView boot_view_;

@@ -45,7 +45,7 @@ std::optional<Refusal> Runner::Preflight() {
   if (available && *available < plan.arena_bytes + kMemoryMarginBytes) {
     return Refuse(kTooMuchMemory, FormatSize(plan.arena_bytes) + " needed, " + FormatSize(*available) + " available");
   }
-  const auto slot = open_spare_(SlotPath(spare()), SlotPath(running_));
+  const auto slot = slots_->OpenSpare(spare(), running_);
   if (!slot.ok()) return Refuse(kSlotUnusable, slot.error());
   if ((*slot)->size() < plan.target.length_bytes) {
     return Refuse(kSlotTooSmall, FormatSize(plan.target.length_bytes) + " into " + FormatSize((*slot)->size()));
@@ -68,9 +68,9 @@ Runner::Outcome Runner::Prepare() {
 
 Runner::Outcome Runner::Install() {
   if (!deployment_) return Emit(Event::Kind::kInterrupted);
-  auto slot = open_spare_(SlotPath(spare()), SlotPath(running_));
+  auto slot = slots_->OpenSpare(spare(), running_);
   if (!slot.ok()) return EmitRefused(Refuse(kSlotUnusable, slot.error()));
-  auto running = OpenSlotForReading(SlotPath(running_));
+  auto running = slots_->OpenForReading(running_);
   if (!running.ok()) return EmitRefused(Refuse(kSlotUnusable, running.error()));
   ImageInSlot base(**running, state_.slot(running_).length_bytes);
 
@@ -84,19 +84,13 @@ Runner::Outcome Runner::Install() {
   const DdiChunk& chunk = deployment_->chunks[accepted_.chunk];
   for (const std::string& mirror : chunk.mirrors) {
     const std::string url = mirror + (mirror.ends_with('/') ? "a/" : "/a/") + ToHex(input.plan.payload);
-    input.sources.push_back({url, ddi_.HeadersFor(url)});
+    input.sources.push_back({url, server_->HeadersFor(url)});
   }
   const std::string& own = chunk.artifacts[accepted_.artifact].url;
-  if (!own.empty()) input.sources.push_back({own, ddi_.HeadersFor(own)});
+  if (!own.empty()) input.sources.push_back({own, server_->HeadersFor(own)});
 
-  http::ClientOptions options;
-  options.user_agent = DdiClient::UserAgent(config_);
-  options.ca_file = config_.ca_file;
-  options.max_receive_bytes_per_s = config_.rate_limit;
-  options.connect_timeout_ms = 10'000;
-  options.cancel = &StopAsked();
   next_look_ms_ = clock_.MonotonicMs() + 5'000;
-  InstallEnd end = Installer(std::move(options), *this).Run(input);
+  InstallEnd end = Installer(*fetcher_, *this).Run(input);
   Outcome outcome;
   switch (end.kind) {
     case InstallEnd::Kind::kInstalled:
@@ -139,7 +133,7 @@ Status Runner::OnBytes(uint64_t received_bytes) {
 }
 
 Runner::Outcome Runner::ReadBack() {
-  auto slot = OpenSlotForReading(SlotPath(spare()));
+  auto slot = slots_->OpenForReading(spare());
   if (!slot.ok()) return EmitRefused(Refuse(kReadBackWrong, slot.error()));
   ImageInSlot image(**slot, state_.plan.target.length_bytes);
   const auto digest = crypto::Sha256OfSource(image);
@@ -203,7 +197,7 @@ void Runner::MarkFailed() {
 }
 
 void Runner::EraseSpare() {
-  auto slot = open_spare_(SlotPath(spare()), SlotPath(running_));
+  auto slot = slots_->OpenSpare(spare(), running_);
   const Status erased = slot.ok() ? (*slot)->Erase() : Status(slot.error());
   if (!erased.ok()) return Complain(Refuse(kSlotWrite, erased.error()));  // asked for again at the next start
   AgentState next = state_;

@@ -18,7 +18,7 @@ bool IsHopeless(const Error& error) { return error.code == ErrorCode::kNotFound 
 void Runner::SendFeedback() {
   while (!state_.feedbacks.empty() && !StopAsked().load()) {
     const Feedback& feedback = state_.feedbacks.front();
-    const Status sent = ddi_.PostFeedback(feedback, clock_.UnixMs());
+    const Status sent = server_->PostFeedback(feedback, clock_.UnixMs());
     if (!sent.ok() && !IsHopeless(sent.error())) {
       log::Info("a report waits", {{"action", feedback.action}, {"cause", sent.error()}});
       return;
@@ -46,7 +46,7 @@ void Runner::SendConfigData(const std::string& url) {
   }
   std::string text = ConfigDataBody(attributes);
   if (url.empty() && text == sent_attributes_) return;
-  const Status sent = ddi_.PutConfigData(url, attributes);
+  const Status sent = server_->PutConfigData(url, attributes);
   if (!sent.ok()) return log::Info("the attributes wait", {{"cause", sent.error()}});
   sent_attributes_ = std::move(text);
 }
@@ -54,7 +54,7 @@ void Runner::SendConfigData(const std::string& url) {
 Runner::Outcome Runner::Poll() {
   if (!state_.feedbacks.empty()) return Rest(true);  // reports come first, in order
   const bool fresh = state_.phase != Phase::kIdle;
-  auto polled = ddi_.Poll(fresh);
+  auto polled = server_->Poll(fresh);
   if (!polled.ok()) {
     if (polled.error().code == ErrorCode::kRefused) Complain(Refuse(kServerRefuses, polled.error()));
     if (polled.error().code == ErrorCode::kCorrupt) Complain(Refuse(kServerAnswer, polled.error()));
@@ -66,7 +66,7 @@ Runner::Outcome Runner::Poll() {
   if (answer.sleep_s > 0) server_sleep_s_ = std::min<int64_t>(answer.sleep_s, 86'400);
   SendConfigData(answer.config_url);
   if (!answer.cancel_url.empty()) {
-    const auto stop = ddi_.GetCancel(answer.cancel_url);
+    const auto stop = server_->GetCancel(answer.cancel_url);
     if (!stop.ok()) return Rest(true);
     Outcome outcome = Emit(Event::Kind::kCancel);
     outcome.event->action = *stop;
@@ -83,7 +83,7 @@ Runner::Outcome Runner::OpenDeployment(const std::string& url) {
     outcome.event->action = action;
     return outcome;
   }
-  auto deployment = ddi_.GetDeployment(url);
+  auto deployment = server_->GetDeployment(url);
   if (!deployment.ok()) {
     if (deployment.error().code == ErrorCode::kNotFound) return Emit(Event::Kind::kNothing);
     if (deployment.error().code == ErrorCode::kUnavailable) return Rest(true);
@@ -98,9 +98,9 @@ Runner::Outcome Runner::OpenDeployment(const std::string& url) {
 
 Runner::Outcome Runner::Check() {
   if (!deployment_) return Emit(Event::Kind::kNothing);
-  const Status refreshed = trust_->Refresh(
-      [this](const std::string& name, uint64_t max_bytes) { return ddi_.GetMetadata(name, max_bytes); });
-  status_.SetStale(!refreshed.ok() || trust_->ClockIsBehind());
+  const Status refreshed = judge_->Refresh(
+      [this](const std::string& name, uint64_t max_bytes) { return server_->GetMetadata(name, max_bytes); });
+  status_.SetStale(!refreshed.ok() || judge_->ClockIsBehind());
   if (!refreshed.ok()) {
     const Error& error = refreshed.error();
     const Refusal refusal = Refuse(kTrustRefused, error);
@@ -118,7 +118,7 @@ Runner::Outcome Runner::Check() {
   facts.arena_bytes = config_.arena;
   facts.floor = std::max(boot_view_.floor, state_.floor);
   facts.running = running_image_known_ ? state_.slot(running_) : SlotImage{};
-  const auto refusal = trust_->Check(*deployment_, facts, accepted_);
+  const auto refusal = judge_->Check(*deployment_, facts, accepted_);
   if (refusal) return EmitRefused(*refusal);
   if (accepted_.runs_already) return Emit(Event::Kind::kAlready, accepted_.plan.target.version);
   Outcome outcome = Emit(Event::Kind::kAccepted);
@@ -128,9 +128,9 @@ Runner::Outcome Runner::Check() {
 
 // kCanceled when the server wants the action under way stopped; any other trouble is no reason to.
 Status Runner::CheckForCancel() {
-  const auto polled = ddi_.Poll(true);
+  const auto polled = server_->Poll(true);
   if (!polled.ok() || !*polled || (*polled)->cancel_url.empty()) return Ok();
-  const auto stop = ddi_.GetCancel((*polled)->cancel_url);
+  const auto stop = server_->GetCancel((*polled)->cancel_url);
   if (!stop.ok() || *stop != state_.action) return Ok();
   cancel_action_ = *stop;
   return Error{ErrorCode::kCanceled, "the server stops the action"};

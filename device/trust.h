@@ -33,18 +33,29 @@ struct AcceptedOffer {
   bool runs_already = false;
 };
 
-class Trust {
+// Who says whether an offer may be installed: Trust below, or the power-cut proof's own.
+class OfferJudge {
+ public:
+  virtual ~OfferJudge() = default;
+  virtual Status Refresh(const tuf::Fetch& fetch) = 0;
+  // The wall clock is behind what signed metadata proves: freshness cannot be known.
+  virtual bool ClockIsBehind() const = 0;
+  // The refusal, or nothing and `out`.
+  virtual std::optional<Refusal> Check(const Deployment& deployment, const TerminalFacts& facts,
+                                       AcceptedOffer& out) const = 0;
+};
+
+class Trust final : public OfferJudge {
  public:
   static Result<std::unique_ptr<Trust>> Open(const std::string& folder, std::string_view trusted_root, Clock& clock);
 
-  Status Refresh(const tuf::Fetch& fetch);
+  Status Refresh(const tuf::Fetch& fetch) override;
   static bool IsExpiry(const Error& error);
-  // The wall clock is behind what signed metadata proves: freshness cannot be known.
-  bool ClockIsBehind() const;
+  bool ClockIsBehind() const override;
   int64_t NowUnixS() const;
 
-  // The refusal, or nothing and `out`.
-  std::optional<Refusal> Check(const Deployment& deployment, const TerminalFacts& facts, AcceptedOffer& out) const;
+  std::optional<Refusal> Check(const Deployment& deployment, const TerminalFacts& facts,
+                               AcceptedOffer& out) const override;
   // The image entry with this hash, for `tilld adopt`.
   const tuf::TargetEntry* FindImage(const crypto::Sha256Digest& digest) const;
 

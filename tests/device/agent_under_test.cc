@@ -58,7 +58,8 @@ class FatalSlot final : public Slot {
   explicit FatalSlot(std::unique_ptr<Slot> next) : next_(std::move(next)) {}
   Result<size_t> ReadAt(uint64_t offset, MutableByteView out) override { return next_->ReadAt(offset, out); }
   uint64_t size() const override { return next_->size(); }
-  Status BeginAt(uint64_t offset) override { return next_->BeginAt(offset); }
+  Status BeginAt(uint64_t offset, uint64_t image_bytes) override { return next_->BeginAt(offset, image_bytes); }
+  uint64_t durable_end() const override { return next_->durable_end(); }
   Status Write(ByteView bytes) override {
     slot_writes_++;
     if (mode == Mode::kSlotLies && slot_writes_ == fatal_write) {
@@ -81,10 +82,18 @@ class FatalSlot final : public Slot {
   uint64_t slot_writes_ = 0;
 };
 
-Result<std::unique_ptr<Slot>> OpenFatalSlot(const std::string& path, const std::string& running) {
-  auto slot = TILL_TRY(OpenSpareSlot(path, running));
-  return std::unique_ptr<Slot>(std::make_unique<FatalSlot>(std::move(slot)));
-}
+class FatalSlots final : public SlotBank {
+ public:
+  explicit FatalSlots(std::unique_ptr<SlotBank> next) : next_(std::move(next)) {}
+  Result<std::unique_ptr<Source>> OpenForReading(SlotId slot) override { return next_->OpenForReading(slot); }
+  Result<std::unique_ptr<Slot>> OpenSpare(SlotId spare, SlotId running) override {
+    auto slot = TILL_TRY(next_->OpenSpare(spare, running));
+    return std::unique_ptr<Slot>(std::make_unique<FatalSlot>(std::move(slot)));
+  }
+
+ private:
+  std::unique_ptr<SlotBank> next_;
+};
 
 int Main(int argc, char** argv) {
   if (argc != 6) return 2;
@@ -103,7 +112,7 @@ int Main(int argc, char** argv) {
   Parts parts = OpenParts(config).value();
   parts.journal = std::make_unique<FatalRecordFile>(std::move(parts.journal));
   parts.boot_record = std::make_unique<FatalRecordFile>(std::move(parts.boot_record));
-  parts.open_spare = &OpenFatalSlot;
+  parts.slots = std::make_unique<FatalSlots>(std::move(parts.slots));
   Runner runner(config, config.token, ParseSlot(argv[2]).value(), std::move(parts));
   if (const auto refusal = runner.Start()) {
     log::ErrorLine(refusal->Reason());

@@ -1,4 +1,4 @@
-#include "device/slot.h"
+#include "device/slots/slot.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -30,7 +30,7 @@ TEST_F(SlotTest, WritesInOrderAndReadsBack) {
   auto slot = OpenSpareSlot(spare_, running_);
   ASSERT_TRUE(slot.ok());
   EXPECT_EQ((*slot)->size(), 100'000u);
-  ASSERT_TRUE((*slot)->BeginAt(10).ok());
+  ASSERT_TRUE((*slot)->BeginAt(10, 20).ok());
   ASSERT_TRUE((*slot)->Write(AsBytes("hello ")).ok());
   ASSERT_TRUE((*slot)->Write(AsBytes("slot")).ok());
   ASSERT_TRUE((*slot)->Sync().ok());
@@ -50,10 +50,10 @@ TEST_F(SlotTest, IsNeverTheRunningOneUnderAnyName) {
 
 TEST_F(SlotTest, HasAnEnd) {
   auto slot = OpenSpareSlot(spare_, running_);
-  ASSERT_TRUE((*slot)->BeginAt(99'999).ok());
+  ASSERT_TRUE((*slot)->BeginAt(99'999, 100'000).ok());
   ASSERT_TRUE((*slot)->Write(AsBytes("x")).ok());
   EXPECT_EQ((*slot)->Write(AsBytes("y")).error().code, ErrorCode::kLimit);
-  EXPECT_EQ((*slot)->BeginAt(100'001).error().code, ErrorCode::kLimit);
+  EXPECT_EQ((*slot)->BeginAt(100'001, 100'001).error().code, ErrorCode::kLimit);
   EXPECT_EQ(ReadTextFile(spare_)->size(), 100'000u) << "the slot grew";
 }
 

@@ -1,25 +1,15 @@
-#include "device/slot.h"
+#include "device/slots/file_slot.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <vector>
 
-#include "core/file.h"
-
 namespace till::device {
 namespace {
 
 constexpr uint64_t kEraseBytes = 64 * 1024;  // one NOR erase block: a superblock or FIT header lies within
-
-// Device nodes have no size in stat(): seek tells it for both kinds.
-Result<uint64_t> EndOf(int fd) {
-  const off_t end = lseek(fd, 0, SEEK_END);
-  if (end < 0) return SystemError("cannot find the slot's size");
-  return static_cast<uint64_t>(end);
-}
 
 class FileSlot final : public Slot {
  public:
@@ -32,8 +22,10 @@ class FileSlot final : public Slot {
     return ReadSomeAt(fd_.get(), offset, out.first(std::min<uint64_t>(out.size(), size_bytes_ - offset)));
   }
 
-  Status BeginAt(uint64_t offset_bytes) override {
-    if (offset_bytes > size_bytes_) return Error{ErrorCode::kLimit, "past the end of the slot", size_bytes_};
+  Status BeginAt(uint64_t offset_bytes, uint64_t image_bytes) override {
+    if (std::max(offset_bytes, image_bytes) > size_bytes_) {
+      return Error{ErrorCode::kLimit, "past the end of the slot", size_bytes_};
+    }
     at_ = offset_bytes;
     return Ok();
   }
@@ -52,6 +44,8 @@ class FileSlot final : public Slot {
     return Ok();
   }
 
+  uint64_t durable_end() const override { return at_; }
+
   Status Erase() override {
     const std::vector<std::byte> blank(std::min(kEraseBytes, size_bytes_), std::byte{0xff});
     TILL_TRY(WriteAllAt(fd_.get(), 0, blank));
@@ -66,23 +60,14 @@ class FileSlot final : public Slot {
 
 }  // namespace
 
-Result<std::unique_ptr<Source>> OpenSlotForReading(const std::string& path) {
-  UniqueFd fd = TILL_TRY(OpenFile(path, O_RDONLY));
-  const uint64_t size_bytes = TILL_TRY(EndOf(fd.get()));
-  return std::unique_ptr<Source>(std::make_unique<FileSource>(std::move(fd), size_bytes));
+Result<uint64_t> EndOfDevice(int fd) {
+  const off_t end = lseek(fd, 0, SEEK_END);
+  if (end < 0) return SystemError("cannot find the slot's size");
+  return static_cast<uint64_t>(end);
 }
 
-Result<std::unique_ptr<Slot>> OpenSpareSlot(const std::string& path, const std::string& running) {
-  struct stat running_stat, spare_stat;
-  if (stat(running.c_str(), &running_stat) != 0) return SystemError("cannot find the running slot");
-  UniqueFd fd = TILL_TRY(OpenFile(path, O_RDWR));
-  if (fstat(fd.get(), &spare_stat) != 0) return SystemError("cannot look at the spare slot");
-  const bool same_device =
-      S_ISBLK(spare_stat.st_mode) && S_ISBLK(running_stat.st_mode) && spare_stat.st_rdev == running_stat.st_rdev;
-  if (same_device || (spare_stat.st_dev == running_stat.st_dev && spare_stat.st_ino == running_stat.st_ino)) {
-    return Error{ErrorCode::kRefused, "this is the running slot"};
-  }
-  const uint64_t size_bytes = TILL_TRY(EndOf(fd.get()));
+Result<std::unique_ptr<Slot>> MakeFileSlot(UniqueFd fd) {
+  const uint64_t size_bytes = TILL_TRY(EndOfDevice(fd.get()));
   return std::unique_ptr<Slot>(std::make_unique<FileSlot>(std::move(fd), size_bytes));
 }
 

@@ -1,0 +1,51 @@
+// Where payload bytes come from: the network on a terminal, memory in the power-cut proof, which counts them.
+//   Errors: kUnavailable (the source ended early: go on from there later), kCanceled (the program shall stop, or the
+//   taker's own), kCorrupt and kLimit (it serves something else).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/http/client.h"
+
+namespace till::device {
+
+struct PayloadSource {
+  std::string url;
+  std::vector<http::HeaderField> headers;
+};
+
+struct FetchRange {
+  uint64_t from = 0;
+  uint64_t whole_bytes = 0;  // of the payload
+};
+
+class PayloadFetcher {
+ public:
+  virtual ~PayloadFetcher() = default;
+  // Gives the payload's bytes from `from` on, in order; answers the HTTP status (nothing came unless 200 or 206).
+  virtual Result<int> Fetch(const PayloadSource& source, const FetchRange& range,
+                            const std::function<Status(ByteView)>& on_bytes) = 0;
+};
+
+class HttpFetcher final : public PayloadFetcher {
+ public:
+  explicit HttpFetcher(http::ClientOptions options) : http_(std::move(options)) {}
+  Result<int> Fetch(const PayloadSource& source, const FetchRange& range,
+                    const std::function<Status(ByteView)>& on_bytes) override {
+    http::DownloadCall call;
+    call.url = source.url;
+    call.headers = source.headers;
+    call.from = range.from;
+    call.expected_size = range.whole_bytes;
+    const http::DownloadReply reply = TILL_TRY(http_.Download(call, on_bytes));
+    return reply.status;
+  }
+
+ private:
+  http::Client http_;
+};
+
+}  // namespace till::device

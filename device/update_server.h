@@ -1,0 +1,33 @@
+// The update server as the agent meets it: DDI over HTTP (ddi_client.h), or a scripted one in the power-cut proof.
+//   Errors: kUnavailable (network, 5xx, 429; detail: HTTP status or curl code), kRefused (401, 403), kNotFound (404,
+//   410: the server does not know the thing any more), kCorrupt (an answer that cannot be used).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/http/client.h"
+#include "device/ddi.h"
+
+namespace till::device {
+
+class UpdateServer {
+ public:
+  virtual ~UpdateServer() = default;
+  // nullopt: 304, nothing changed since the last answer. `fresh` asks without the ETag.
+  virtual Result<std::optional<BaseAnswer>> Poll(bool fresh) = 0;
+  virtual Result<Deployment> GetDeployment(const std::string& url) = 0;
+  virtual Result<std::string> GetCancel(const std::string& url) = 0;
+  virtual Status PutConfigData(const std::string& url,
+                               const std::vector<std::pair<std::string, std::string>>& attributes) = 0;
+  // kInvalid when the server will never take it (400).
+  virtual Status PostFeedback(const Feedback& feedback, int64_t unix_ms) = 0;
+  // A file of the signed metadata; kNotFound on 404.
+  virtual Result<std::string> GetMetadata(const std::string& name, uint64_t max_bytes) = 0;
+  // The headers for a download from `url`: the token only for our own server.
+  virtual std::vector<http::HeaderField> HeadersFor(const std::string& url) const = 0;
+};
+
+}  // namespace till::device
