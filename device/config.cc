@@ -46,6 +46,7 @@ constexpr std::array kKeys = {
     Text("trusted_root", &Config::trusted_root),
     Text("health_dir", &Config::health_dir),
     Text("reboot", &Config::reboot),
+    Text("download_user", &Config::download_user),
     Number("health_deadline_s", &Config::health_deadline_s, 1, 3600),
     Size("rate_limit", &Config::rate_limit, 0, uint64_t{1} << 40),
     Size("arena", &Config::arena, 256 << 10, uint64_t{1} << 30),

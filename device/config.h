@@ -33,6 +33,7 @@ struct Config {
   std::string trusted_root;  // root.json of the repository, as it came with the terminal
   std::string health_dir;    // "" = no checks
   std::string reboot = "exit";
+  std::string download_user = "nobody";  // who downloads, when tilld runs as root
   uint64_t health_deadline_s = 60;
   uint64_t rate_limit = 0;   // bytes per second, 0 = none
   uint64_t arena = 8 << 20;  // bytes the applier may take

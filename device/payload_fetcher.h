@@ -30,22 +30,4 @@ class PayloadFetcher {
                             const std::function<Status(ByteView)>& on_bytes) = 0;
 };
 
-class HttpFetcher final : public PayloadFetcher {
- public:
-  explicit HttpFetcher(http::ClientOptions options) : http_(std::move(options)) {}
-  Result<int> Fetch(const PayloadSource& source, const FetchRange& range,
-                    const std::function<Status(ByteView)>& on_bytes) override {
-    http::DownloadCall call;
-    call.url = source.url;
-    call.headers = source.headers;
-    call.from = range.from;
-    call.expected_size = range.whole_bytes;
-    const http::DownloadReply reply = TILL_TRY(http_.Download(call, on_bytes));
-    return reply.status;
-  }
-
- private:
-  http::Client http_;
-};
-
 }  // namespace till::device

@@ -36,6 +36,17 @@ Result<Parts> OpenParts(const Config& config) {
   return parts;
 }
 
+ConfinedFetcher::Options FetcherOptions(const Config& config) {
+  ConfinedFetcher::Options options;
+  options.http.user_agent = DdiClient::UserAgent(config);
+  options.http.ca_file = config.ca_file;
+  options.http.max_receive_bytes_per_s = config.rate_limit;
+  options.http.connect_timeout_ms = 10'000;
+  options.http.cancel = &StopAsked();
+  options.user = config.download_user;
+  return options;
+}
+
 Runner::Runner(const Config& config, std::string token, SlotId running, Parts parts)
     : config_(config),
       token_(std::move(token)),
@@ -49,15 +60,7 @@ Runner::Runner(const Config& config, std::string token, SlotId running, Parts pa
       status_(config.data_dir + "/status.json", running, *parts.clock),
       judge_(std::move(parts.judge)) {
   if (!server_) server_ = std::make_unique<DdiClient>(config, token_, &StopAsked());
-  if (!fetcher_) {
-    http::ClientOptions options;
-    options.user_agent = DdiClient::UserAgent(config);
-    options.ca_file = config.ca_file;
-    options.max_receive_bytes_per_s = config.rate_limit;
-    options.connect_timeout_ms = 10'000;
-    options.cancel = &StopAsked();
-    fetcher_ = std::make_unique<HttpFetcher>(std::move(options));
-  }
+  if (!fetcher_) fetcher_ = std::make_unique<ConfinedFetcher>(FetcherOptions(config));
 }
 
 void Runner::Complain(const Refusal& refusal) {

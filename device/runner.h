@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "device/agent.h"
 #include "device/config.h"
+#include "device/confined_fetcher.h"
 #include "device/ddi_client.h"
 #include "device/installer.h"
 #include "device/journal.h"
@@ -30,6 +31,9 @@ struct Parts {
 };
 // The real ones, from the configuration's paths. Makes data_dir.
 Result<Parts> OpenParts(const Config& config);
+
+// How payloads are downloaded by this configuration.
+ConfinedFetcher::Options FetcherOptions(const Config& config);
 
 enum class RunEnd : uint8_t { kStopped, kRebootWanted, kFailed };
 
