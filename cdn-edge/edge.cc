@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "cdn-edge/faults.h"
+#include "cdn-edge/origin.h"
 #include "cdn-edge/scrub.h"
 #include "core/log.h"
 
@@ -62,7 +63,13 @@ void Edge::Parts::Tick() {
 }
 
 void Edge::Parts::FollowOrigin() {
+  Courier courier(link);
+  bool token_tried = false;  // a wrong one should be known before the first terminal asks
   while (!stopping) {
+    if (!token_tried && link.BackoffMs() == 0) {
+      const Status answer = courier.TryToken();
+      token_tried = answer.ok() || answer.error().code == ErrorCode::kRefused;
+    }
     if (mirror->Due()) (void)mirror->Refresh();  // logged there
     std::unique_lock lock(mutex);
     stopped.wait_for(lock, std::chrono::milliseconds(kTickMs), [this] { return stopping.load(); });

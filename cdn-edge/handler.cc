@@ -313,7 +313,7 @@ http::Response EdgeHandler::StatusResponse() const {
   status.Set("objects", static_cast<uint64_t>(parts_.catalog.object_count()));
   status.Set("bytes_stored", parts_.catalog.used_bytes());
   status.Set("bytes_max", parts_.catalog.max_bytes());
-  status.Set("origin", parts_.link.down() ? "down" : "ok");
+  status.Set("origin", parts_.link.state());
   json::Value metadata;
   metadata.Set("objects", static_cast<uint64_t>(parts_.mirror.object_count()));
   for (const char* role : {"root", "timestamp", "snapshot", "targets", "deltas"}) {

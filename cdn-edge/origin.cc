@@ -48,7 +48,13 @@ unsigned OriginLink::failures() {
   return failures_;
 }
 
-void OriginLink::Note(const Status& outcome, int64_t retry_after_s) {
+const char* OriginLink::state() {
+  const std::lock_guard lock(mutex_);
+  if (token_refused_) return "token refused";
+  return failures_ > 0 ? "down" : "ok";
+}
+
+void OriginLink::Note(Asked asked, const Status& outcome, int64_t retry_after_s) {
   if (!outcome.ok() && outcome.error().code == ErrorCode::kCanceled) return;
   const std::lock_guard lock(mutex_);
   const bool refused = !outcome.ok() && outcome.error().code == ErrorCode::kRefused;
@@ -57,7 +63,7 @@ void OriginLink::Note(const Status& outcome, int64_t retry_after_s) {
     failures_ = 0;
     retry_at_ms_ = 0;
     told_down_ = false;
-    if (outcome.ok()) told_token_ = false;
+    if (asked == Asked::kObject) token_refused_ = false;
     return;
   }
   ++counters_.origin_failures;
@@ -69,9 +75,9 @@ void OriginLink::Note(const Status& outcome, int64_t retry_after_s) {
   wait_ms =
       wait_ms / 2 + wait_ms * std::to_integer<int64_t>(random[0]) / 512;  // half to whole: edges must not march in step
   retry_at_ms_ = clock_.MonotonicMs() + wait_ms;
-  if (refused && !told_token_) {
+  if (refused && !token_refused_) {
     Complain(kTokenRefused, options_.url, &outcome.error());
-    told_token_ = true;
+    token_refused_ = true;
   }
   if (!refused && failures_ == 2 && !told_down_) {
     Complain(kOriginUnreachable, options_.url, &outcome.error());
@@ -122,8 +128,13 @@ Status Courier::FetchObject(const crypto::Sha256Digest& name, uint64_t object_si
       outcome = Error{ErrorCode::kUnavailable, "the origin's answer ended early", received};
     }
   }
-  link_.Note(outcome, retry_after_s);
+  link_.Note(OriginLink::Asked::kObject, outcome, retry_after_s);
   return outcome;
+}
+
+Status Courier::TryToken() {
+  const auto answer = ObjectSize(crypto::Sha256Digest{});
+  return answer.ok() || answer.error().code == ErrorCode::kNotFound ? Ok() : answer.error();
 }
 
 Result<uint64_t> Courier::ObjectSize(const crypto::Sha256Digest& name) {
@@ -147,7 +158,7 @@ Result<uint64_t> Courier::ObjectSize(const crypto::Sha256Digest& name) {
       outcome = Error{ErrorCode::kCorrupt, "the origin does not say how long the object is"};
     }
   }
-  link_.Note(outcome, reply.ok() ? RetryAfter(*reply) : -1);
+  link_.Note(OriginLink::Asked::kObject, outcome, reply.ok() ? RetryAfter(*reply) : -1);
   if (!outcome.ok()) return outcome.error();
   return size;
 }
@@ -163,7 +174,7 @@ Result<std::string> Courier::FetchMetadata(const std::string& tenant, const std:
   } else if (reply->status != 200) {
     outcome = StatusError(reply->status);
   }
-  link_.Note(outcome, reply.ok() ? RetryAfter(*reply) : -1);
+  link_.Note(OriginLink::Asked::kMetadata, outcome, reply.ok() ? RetryAfter(*reply) : -1);
   if (!outcome.ok()) return outcome.error();
   link_.counters().bytes_metadata += reply->body.size();
   return std::move(reply->body);

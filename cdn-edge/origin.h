@@ -34,8 +34,12 @@ class OriginLink {
   int64_t BackoffMs();
   unsigned failures();  // in a row
   bool down() { return failures() >= 2; }
+  // For people: "ok", "down" (the last request failed) or "token refused" (until an object is answered again).
+  const char* state();
+  // Metadata is public at a hub; only an answer about an object says something about our token.
+  enum class Asked { kObject, kMetadata };
   // What the outcome of a request says about the link.
-  void Note(const Status& outcome, int64_t retry_after_s);
+  void Note(Asked asked, const Status& outcome, int64_t retry_after_s);
   void Cancel() { canceled_ = true; }
   bool canceled() const { return canceled_; }
 
@@ -54,7 +58,7 @@ class OriginLink {
   unsigned failures_ = 0;
   int64_t retry_at_ms_ = 0;
   bool told_down_ = false;
-  bool told_token_ = false;
+  bool token_refused_ = false;  // and told so
 };
 
 class Courier {
@@ -64,6 +68,8 @@ class Courier {
   // The object's bytes [offset, offset + length), in order. On an Error those given to `on_bytes` so far are good.
   Status FetchObject(const crypto::Sha256Digest& name, uint64_t object_size, uint64_t offset, uint64_t length,
                      const std::function<Status(ByteView)>& on_bytes);
+  // Asks for an object nobody has: whether the origin answers, and answers us (kRefused: not with our token).
+  Status TryToken();
   // How long a plain object is.
   Result<uint64_t> ObjectSize(const crypto::Sha256Digest& name);
   // A file of signed metadata below `/tenant/tuf/`.

@@ -14,7 +14,8 @@ std::string Environment(const char* name) {
 }
 
 std::string ContextPath() {
-  if (const std::string path = Environment("TILLCTL_CONFIG"); !path.empty()) return path;
+  std::string path = Environment("TILLCTL_CONFIG");
+  if (!path.empty()) return path;
   std::string base = Environment("XDG_CONFIG_HOME");
   if (base.empty()) base = Environment("HOME") + "/.config";
   return base + "/tillctl/contexts.json";

@@ -3,6 +3,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "server/cli/commands.h"
+#include "server/cli/edges.h"
 #include "server/cli/faults.h"
 
 namespace till::cli {
@@ -15,6 +16,7 @@ struct AddArguments {
 
 int AddContext(const AddArguments& arguments) {
   Context context = arguments.context;
+  if (!IsServerUrl(context.url)) return Fail(kBadUrl, context.url);
   if (!arguments.token_file.empty()) {
     const Result<std::string> token = ReadTextFile(arguments.token_file, 4096);
     if (!token.ok()) return Fail(kTokenUnreadable, arguments.token_file, &token.error());

@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "server/cli/commands.h"
+#include "server/cli/edges.h"
 
 namespace till::cli {
 namespace {
@@ -33,11 +34,13 @@ std::vector<Finding> Examine(Session& session) {
   findings.push_back({fresh, timestamp.ok()
                                  ? "signed metadata is valid until " + expires + (fresh ? "" : ": run tillpack renew")
                                  : "no release was published yet"});
-  const Result<json::Value> mirrors = hub.Get("/rest/v1/system/configs/till.mirrors");
-  const size_t edges =
-      mirrors.ok() && !(*mirrors)["value"].AsString().empty() ? Split((*mirrors)["value"].AsString(), ' ').size() : 0;
-  findings.push_back({true, edges == 0 ? "no edges: terminals download from the hub"
-                                       : std::to_string(edges) + " edges named to terminals"});
+  const Result<std::vector<EdgeState>> edges = AskEdges(hub);
+  if (!edges.ok()) {
+    findings.push_back({false, "edges: " + log::Describe(edges.error())});
+    return findings;
+  }
+  if (edges->empty()) findings.push_back({true, "no edges: terminals download from the hub"});
+  for (const EdgeState& edge : *edges) findings.push_back({edge.ok(), "edge " + edge.url + ": " + edge.status});
   return findings;
 }
 

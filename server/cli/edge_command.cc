@@ -2,26 +2,11 @@
 
 #include "core/text.h"
 #include "server/cli/commands.h"
+#include "server/cli/edges.h"
+#include "server/cli/faults.h"
 
 namespace till::cli {
 namespace {
-
-// Edges are known to the hub as the mirrors it names to terminals.
-constexpr const char* kMirrorsConfig = "/rest/v1/system/configs/till.mirrors";
-
-Result<json::Value> AskEdge(const std::string& url) {
-  http::ClientOptions options;
-  options.user_agent = "tillctl";
-  options.connect_timeout_ms = 3'000;
-  options.total_timeout_ms = 5'000;
-  http::Client client(options);
-  http::Call call;
-  call.url = url + "/status";
-  const http::Reply reply = TILL_TRY(client.Send(call));
-  if (reply.status != 200)
-    return Error{ErrorCode::kUnavailable, "the edge does not answer", static_cast<uint64_t>(reply.status)};
-  return json::Parse(reply.body);
-}
 
 std::string HitRatio(int64_t served, int64_t filled) {
   if (served <= 0) return "-";
@@ -30,25 +15,22 @@ std::string HitRatio(int64_t served, int64_t filled) {
 }
 
 int ListEdges(Session& session) {
-  const Result<json::Value> config = session.hub().Get(kMirrorsConfig);
-  if (!config.ok()) return session.FailHub(config.error());
+  const Result<std::vector<EdgeState>> edges = AskEdges(session.hub());
+  if (!edges.ok()) return session.FailHub(edges.error());
   Listing listing{Table({"URL", "STATUS", "SERVED", "UPSTREAM", "SAVED"}), {}, json::Value::Array()};
-  for (const std::string_view part : Split((*config)["value"].AsString(), ' ')) {
-    const std::string url(Trim(part));
-    if (url.empty()) continue;
-    const Result<json::Value> status = AskEdge(url);
+  for (const EdgeState& edge : *edges) {
     json::Value entry = json::Value::Object();
-    entry.Set("url", url).Set("status", status.ok() ? "ok" : "down");
-    if (status.ok()) {
-      const int64_t served = (*status)["bytes_served"].AsInteger();
-      const int64_t filled = (*status)["bytes_filled"].AsInteger();
-      listing.table.Add({url, "ok", FormatSize(static_cast<uint64_t>(served)),
-                         FormatSize(static_cast<uint64_t>(filled)), HitRatio(served, filled)});
-      entry.Set("counters", *status);
+    entry.Set("url", edge.url).Set("status", edge.status);
+    if (edge.counters.is_null()) {
+      listing.table.Add({edge.url, edge.status, "-", "-", "-"});
     } else {
-      listing.table.Add({url, "down", "-", "-", "-"});
+      const int64_t served = edge.counters["bytes_served"].AsInteger();
+      const int64_t filled = edge.counters["bytes_filled"].AsInteger();
+      listing.table.Add({edge.url, edge.status, FormatSize(static_cast<uint64_t>(served)),
+                         FormatSize(static_cast<uint64_t>(filled)), HitRatio(served, filled)});
+      entry.Set("counters", edge.counters);
     }
-    listing.names.push_back(url);
+    listing.names.push_back(edge.url);
     listing.entries.Append(entry);
   }
   Print(listing, session.form());
@@ -57,7 +39,11 @@ int ListEdges(Session& session) {
 
 int SetEdges(Session& session, const std::vector<std::string>& urls) {
   std::string value;
-  for (const std::string& url : urls) value += (value.empty() ? "" : " ") + url;
+  for (const std::string& url : urls) {
+    if (!IsServerUrl(url)) return Fail(kBadUrl, url);
+    if (!value.empty()) value += ' ';
+    value += url;
+  }
   json::Value body = json::Value::Object();
   body.Set("value", value);
   const Result<json::Value> done = session.hub().Put(kMirrorsConfig, body);

@@ -24,6 +24,8 @@ inline constexpr Fault kDemoSetup{"T5008", "the demo cannot be set up",
 inline constexpr Fault kTokenUnreadable{
     "T5010", "the token file cannot be read",
     "copy admin.token from the hub's data folder, or name the file that holds your token"};
+inline constexpr Fault kBadUrl{"T5011", "this is no address of a server",
+                               "write it as https://host or http://host:port, one per edge"};
 inline constexpr Fault kDemoStory{"T5009", "the demo did not go as it must",
                                   "keep its folder with --keep and read the logs in it"};
 

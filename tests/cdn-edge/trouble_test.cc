@@ -200,6 +200,28 @@ TEST_F(TroubleTest, OnlyAnEdgeWithTheTokenIsGivenAnything) {
   EXPECT_TRUE(edge_->Get(path()).body == payload_.text());
 }
 
+TEST_F(TroubleTest, AWrongTokenShowsBeforeAnyoneAsksForAnything) {
+  origin_.required_token = "edge_secret";
+  edge_->options.origin.token = "another";
+  edge_->Start();
+  const auto origin_state = [&] { return json::Parse(edge_->Get("/status").body)->operator[]("origin").AsString(); };
+  std::string state;
+  for (int i = 0; i < 500 && state != "token refused"; ++i) state = origin_state();
+  EXPECT_EQ(state, "token refused");  // and stays so, although metadata is answered to anyone
+  EXPECT_EQ(edge_->Get(path()).status, 503);
+  EXPECT_EQ(origin_state(), "token refused");
+}
+
+TEST_F(TroubleTest, AnOriginThatIsAwayShowsAfterOneFailedRequest) {
+  origin_.Stop();
+  edge_->Start();
+  std::string state;
+  for (int i = 0; i < 2000 && state != "down"; ++i) {
+    state = json::Parse(edge_->Get("/status").body)->operator[]("origin").AsString();
+  }
+  EXPECT_EQ(state, "down");
+}
+
 TEST_F(TroubleTest, AClientThatLeavesDoesNotStopTheFillForOthers) {
   origin_.HoldAt(400'000);
   edge_->Start();
