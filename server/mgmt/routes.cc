@@ -157,7 +157,7 @@ Response Dispatch(Call& call, const std::vector<std::string>& segments) {
     if (auto refusal = ReadBody(call)) return *refusal;
     const Result<Response> answer = route.handler(call);
     if (answer.ok()) return *answer;
-    const Response refusal = ErrorResponse(answer.error());
+    Response refusal = ErrorResponse(answer.error());
     if (refusal.status >= 500) {
       log::Warn("management request failed", {{"route", route.pattern}, {"method", method}, {"error", answer.error()}});
     }

@@ -73,7 +73,7 @@ TEST(Applier, RefusesAPayloadCutAtAnyByte) {
   const Bytes file = craft.File();
   ASSERT_TRUE(ApplyFile(file, craft.base()).status.ok());
   for (size_t size = 0; size < file.size(); ++size) {
-    const Bytes cut(file.begin(), file.begin() + size);
+    const Bytes cut(file.data(), file.data() + size);
     EXPECT_FALSE(ApplyFile(cut, craft.base()).status.ok()) << size;
   }
   // The same with honest hashes: the parser itself must see it.
@@ -224,7 +224,7 @@ TEST(Applier, ResumesAfterAKillAtEveryWrite) {
       fired = !job.Pump(*applier).ok();
       const Checkpoint checkpoint = applier->LastCheckpoint();
       ASSERT_LE(checkpoint.target_offset, first.durable_bytes());
-      const Bytes kept(first.bytes().begin(), first.bytes().begin() + checkpoint.target_offset);
+      const Bytes kept(first.bytes().data(), first.bytes().data() + checkpoint.target_offset);
       MemoryTarget second(kept);
       MemorySource written(kept);
       const auto next = job.NewApplier(second);
@@ -246,7 +246,7 @@ TEST(Applier, ReadsAgainAtMostOneFrameAndOneChunkWhenItResumes) {
   for (size_t at = 0; at < body.size(); at += 100) {
     ASSERT_TRUE(applier->Write(body.subspan(at, std::min<size_t>(100, body.size() - at))).ok());
     const Checkpoint checkpoint = applier->LastCheckpoint();
-    MemoryTarget second(Bytes(first.bytes().begin(), first.bytes().begin() + checkpoint.target_offset));
+    MemoryTarget second(Bytes(first.bytes().data(), first.bytes().data() + checkpoint.target_offset));
     MemorySource written(first.bytes());
     const auto next = job.NewApplier(second);
     ASSERT_TRUE(next->Resume(checkpoint, written).ok());

@@ -128,7 +128,7 @@ TEST(Applier, ResumesFromEveryFrameOfARealDelta) {
     ASSERT_TRUE(applier->Write(body.first(stop)).ok());
     const Checkpoint checkpoint = applier->LastCheckpoint();
     resumed_frames += checkpoint.frame_index > 0 ? 1 : 0;
-    MemoryTarget second(Bytes(first.bytes().begin(), first.bytes().begin() + checkpoint.target_offset));
+    MemoryTarget second(Bytes(first.bytes().data(), first.bytes().data() + checkpoint.target_offset));
     MemorySource written(first.bytes());
     const auto next = start(second);
     ASSERT_TRUE(next->Resume(checkpoint, written).ok());

@@ -42,30 +42,34 @@ Bytes Structured(Dice& dice, size_t count) {
 
 void Mutate(Dice& dice, Bytes& bytes) {
   if (bytes.empty()) return;
-  const size_t at = dice.Roll(bytes.size());
-  const size_t length = std::min<size_t>(1 + dice.Roll(dice.Roll(5) == 0 ? 20'000 : 50), bytes.size() - at);
+  const auto at = static_cast<ptrdiff_t>(dice.Roll(bytes.size()));
+  const auto room = static_cast<ptrdiff_t>(bytes.size()) - at;
+  const ptrdiff_t length = std::min(1 + static_cast<ptrdiff_t>(dice.Roll(dice.Roll(5) == 0 ? 20'000 : 50)), room);
+  const auto somewhere = [&] { return bytes.begin() + static_cast<ptrdiff_t>(dice.Roll(bytes.size() + 1)); };
   const auto begin = bytes.begin() + at;
   switch (dice.Roll(5)) {
     case 0:
-      for (size_t i = 0; i < length; i += 1 + dice.Roll(12)) begin[i] ^= static_cast<std::byte>(dice.Roll(256));
+      for (ptrdiff_t i = 0; i < length; i += 1 + static_cast<ptrdiff_t>(dice.Roll(12))) {
+        begin[i] ^= static_cast<std::byte>(dice.Roll(256));
+      }
       break;
     case 1:
       bytes.erase(begin, begin + length);
       break;
     case 2: {
-      const Bytes fresh = Structured(dice, length);
+      const Bytes fresh = Structured(dice, static_cast<size_t>(length));
       bytes.insert(begin, fresh.begin(), fresh.end());
       break;
     }
     case 3: {
       const Bytes moved(begin, begin + length);
       bytes.erase(begin, begin + length);
-      bytes.insert(bytes.begin() + dice.Roll(bytes.size() + 1), moved.begin(), moved.end());
+      bytes.insert(somewhere(), moved.begin(), moved.end());
       break;
     }
     default: {
       const Bytes copied(begin, begin + length);
-      bytes.insert(bytes.begin() + dice.Roll(bytes.size() + 1), copied.begin(), copied.end());
+      bytes.insert(somewhere(), copied.begin(), copied.end());
     }
   }
 }

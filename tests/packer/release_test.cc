@@ -94,7 +94,7 @@ TEST_F(Releases, AreTheSameBytesAtAnyNumberOfJobs) {
   ASSERT_TRUE(Make("1.0.0", "old.image", 1).ok());
   const Result<ReleaseRecord> one = Make("1.1.0", "new.image", 1);
   ASSERT_TRUE(one.ok());
-  const ReleaseRecord alone = *one;
+  const ReleaseRecord& alone = *one;
   std::filesystem::remove_all(config_.out_folder + "/1.1.0");
   const Result<ReleaseRecord> eight = Make("1.1.0", "new.image", 8);
   ASSERT_TRUE(eight.ok());

@@ -67,11 +67,10 @@ void PrintSummary(const Stage& stage, const StoryOutcome& outcome, size_t termin
     served += bytes;
   }
   std::printf(" = %llu bytes\n", static_cast<unsigned long long>(served));
-  std::printf(
-      " received %llu + repeated %llu = %llu bytes: %s\n", static_cast<unsigned long long>(outcome.received_bytes),
-      static_cast<unsigned long long>(outcome.ledger.repeated_bytes()),
-      static_cast<unsigned long long>(outcome.received_bytes + outcome.ledger.repeated_bytes()),
-      served == outcome.received_bytes + outcome.ledger.repeated_bytes() ? "the sums agree" : "THE SUMS DO NOT AGREE");
+  const unsigned long long received = outcome.received_bytes;
+  const unsigned long long repeated = outcome.ledger.repeated_bytes();
+  std::printf(" received %llu + repeated %llu = %llu bytes: %s\n", received, repeated, received + repeated,
+              served == received + repeated ? "the sums agree" : "THE SUMS DO NOT AGREE");
   std::printf(" edges fetched %s from the hub; %u terminals went on from another edge\n",
               FormatSize(outcome.edge_filled_bytes).c_str(), outcome.failed_over);
   std::printf(" one terminal lost power at byte %llu of its download and resumed\n",

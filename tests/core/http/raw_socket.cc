@@ -1,6 +1,7 @@
 #include "tests/core/http/raw_socket.h"
 
 #include <arpa/inet.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -110,9 +111,9 @@ ScriptedServer::ScriptedServer(Script script)
     : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), script_(std::move(script)) {
   sockaddr_in address = Loopback(0);
   socklen_t length = sizeof(address);
-  bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length);
-  listen(listener_.get(), 16);
-  getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length);
+  EXPECT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+  EXPECT_EQ(listen(listener_.get(), 16), 0);
+  EXPECT_EQ(getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
   port_ = ntohs(address.sin_port);
   thread_ = std::thread([this] { Serve(); });
 }

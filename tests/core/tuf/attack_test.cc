@@ -69,7 +69,7 @@ void ListVersion(Value& part, const std::string& file, int64_t version) {
 }
 
 std::vector<Attack> Attacks() {
-  const auto publish_bent = [](const std::string& bent_role, std::function<void(Value&)> bend) {
+  const auto publish_bent = [](const std::string& bent_role, const std::function<void(Value&)>& bend) {
     return [=](Forge& forge) {
       forge.bend_part = [=](const std::string& role, Value& part) {
         if (role == bent_role) bend(part);

@@ -9,7 +9,7 @@ namespace till::cli::demo {
 namespace {
 
 std::string WriteLog(const std::string& text) {
-  const std::string path = testing::TempDir() + "/ledger-" + std::to_string(getpid()) + ".log";
+  std::string path = testing::TempDir() + "/ledger-" + std::to_string(getpid()) + ".log";
   EXPECT_TRUE(WriteFileAtomically(path, AsBytes(text)).ok());
   return path;
 }

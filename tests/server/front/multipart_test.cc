@@ -110,7 +110,7 @@ TEST(Multipart, RefusesWhatPassesItsBounds) {
       {"endless text after the delimiter", "--XyZ" + std::string(200, ' '), "invalid"},
       {"bare line feed", "--XyZ\n\nb\n--XyZ--", "invalid"},
       {"header without colon", "--XyZ\r\nnonsense\r\n\r\nb\r\n--XyZ--", "invalid"},
-      {"NUL in a header", std::string("--XyZ\r\nA: \0\r\n\r\nb\r\n--XyZ--", 26), "invalid"},
+      {"NUL in a header", std::string("--XyZ\r\nA: \0\r\n\r\nb\r\n--XyZ--", 25), "invalid"},
       {"another boundary", "--Other\r\n\r\nb\r\n--Other--", "invalid"},
   };
   for (const Case& c : cases) {

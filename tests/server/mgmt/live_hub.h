@@ -127,7 +127,7 @@ class LiveHub {
     EXPECT_EQ(set.status, 201) << set.text;
     return set.body.items()[0]["id"].AsInteger();
   }
-  void AddTargets(std::vector<std::string> names) {
+  void AddTargets(const std::vector<std::string>& names) {
     std::string body;
     for (const std::string& name : names) body += (body.empty() ? "[" : ",") + ("{\"controllerId\":\"" + name + "\"}");
     const Answer made = Do("POST", "targets", body + "]");

@@ -124,7 +124,7 @@ class Metadata : public Publishing {
  protected:
   int64_t Now() { return SystemClock().UnixMs() / 1000; }
   std::string Repo(const std::string& name, const Keys& keys) {
-    const std::string path = folder_.path() + "/" + name;
+    std::string path = folder_.path() + "/" + name;
     EXPECT_TRUE(tuf::Repository::Create(path, keys.roles, {}, Now()).ok());
     return path;
   }
@@ -147,7 +147,8 @@ class Metadata : public Publishing {
     const auto names = tuf::Repository::Open(repo).value().FileNames().value();
     EXPECT_EQ(names.back(), "timestamp.json");
     for (const std::string& name : names) {
-      last = Send("PUT", "/api/v1/tuf/" + name, ReadTextFile(repo + "/" + name).value());
+      const std::string file = std::string(repo).append("/").append(name);
+      last = Send("PUT", std::string("/api/v1/tuf/").append(name), ReadTextFile(file).value());
       EXPECT_TRUE(last.status == 200 || name == "timestamp.json") << name << last.body;
     }
     return last;

@@ -69,7 +69,7 @@ void World::SetAttributes(const std::string& id, const Attributes& attributes) {
 Blob World::AddBlob(std::string_view bytes) {
   auto upload = std::move(artifacts->Begin(uint64_t{1} << 30).value());
   EXPECT_TRUE(upload->Write(AsBytes(bytes)).ok());
-  const Blob blob = upload->Finish().value();
+  Blob blob = upload->Finish().value();
   EXPECT_TRUE(upload->Commit().ok());
   Update([&](kv::WriteTxn& txn) { return PutBlob(txn, blob); });
   return blob;
