@@ -271,3 +271,13 @@ void till_boot_reject(const struct till_boot_decision* decision, uint8_t reason,
   out->changed = 1;
   out->slot = other;
 }
+
+int till_boot_rebuild(struct till_boot_record* record, const int good[TILL_BOOT_SLOTS],
+                      const uint32_t rollback_index[TILL_BOOT_SLOTS]) {
+  if (!good[0] && !good[1]) return 0;
+  const uint8_t kept = good[1] ? 1 : 0;
+  if (!(good[0] && good[1])) return till_boot_factory(record, kept, "", rollback_index[kept], rollback_index[kept]);
+  const uint32_t least = rollback_index[0] < rollback_index[1] ? rollback_index[0] : rollback_index[1];
+  return till_boot_factory(record, kept, "", rollback_index[kept], least) &&
+         till_boot_begin_trial(record, 0, "", rollback_index[0], TILL_BOOT_DEFAULT_TRIES);
+}

@@ -114,6 +114,12 @@ void till_boot_decide(const struct till_boot_copies* read, struct till_boot_deci
  * stable slot the other one, if it was confirmed and is not below the floor; else TILL_BOOT_NO_SLOT. */
 void till_boot_reject(const struct till_boot_decision* decision, uint8_t reason, struct till_boot_decision* out);
 
+/* No copy is valid: a new record by what the slots hold (`good`: its image was verified just now, with this signed
+ * index). Two good ones: slot 0 is tried and slot 1 kept, for nobody knows which of them is healthy. The floor is the
+ * lesser index: more is not known. Refused when neither is good. */
+int till_boot_rebuild(struct till_boot_record* record, const int good[TILL_BOOT_SLOTS],
+                      const uint32_t rollback_index[TILL_BOOT_SLOTS]);
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,14 +6,19 @@ usage: mipsel_apt.py update                     fetch the package lists (at most
                                                 DIR, leaving out the ones written with a minus
        mipsel_apt.py versions PACKAGE...        a line for each: name and published versions, lowest first
        mipsel_apt.py download PACKAGE=VERSION...  download exactly these; prints one path a line
+       mipsel_apt.py source DIR PACKAGE         the newest source package of PACKAGE, its signature checked by apt,
+                                                unpacked (Debian's patches applied) as DIR, which must not exist
 
 The mirrors are the ones this machine's apt already uses; entries for other distributions or vendors are left out.
-State and archives are kept in .cache/mipsel-apt (TILL_CACHE overrides .cache).
+State and archives are kept in .cache/mipsel-apt and .cache/source-apt (TILL_CACHE overrides .cache).
 """
 import functools, glob, os, re, subprocess, sys, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-STATE = os.path.join(os.environ.get("TILL_CACHE", os.path.join(ROOT, ".cache")), "mipsel-apt")
+SOURCES = sys.argv[1:2] == ["source"]   # source lists are large and rarely wanted: a state of their own
+KIND = "deb-src" if SOURCES else "deb"
+STATE = os.path.join(os.environ.get("TILL_CACHE", os.path.join(ROOT, ".cache")),
+                     "source-apt" if SOURCES else "mipsel-apt")
 ARCHIVES = os.path.join(STATE, "archives")
 CONF = os.path.join(STATE, "apt.conf")
 SUITE = re.compile(r"^(bookworm|stable)([-/](updates|security))?$")
@@ -28,13 +33,13 @@ def debian_sources():
                       if l.strip() and not l.startswith(("#", "Architectures:", "Types:"))]
             suites = next((l.split(":", 1)[1].split() for l in fields if l.startswith("Suites:")), [])
             if suites and all(SUITE.match(s) for s in suites) and not any("Enabled: no" in l for l in fields):
-                deb822.append("\n".join(["Types: deb"] + fields))
+                deb822.append("\n".join([f"Types: {KIND}"] + fields))
     for path in ["/etc/apt/sources.list"] + sorted(glob.glob("/etc/apt/sources.list.d/*.list")):
         for line in open(path).read().splitlines() if os.path.exists(path) else []:
             match = re.match(r"^deb\s+(\[[^]]*\]\s+)?(\S+)\s+(\S+)\s+(.*)$", line)
             if match and SUITE.match(match[3]):
                 options = re.sub(r"\barch=\S+\s*", "", (match[1] or "").strip("[] \t")).strip()
-                lines.append(" ".join(["deb"] + ([f"[{options}]"] if options else []) + list(match.groups()[1:])))
+                lines.append(" ".join([KIND] + ([f"[{options}]"] if options else []) + list(match.groups()[1:])))
     if not deb822 and not lines:
         sys.exit("mipsel_apt: this machine's apt has no Debian 12 (bookworm) source to take mipsel packages from")
     return "\n\n".join(deb822) + "\n", "\n".join(lines) + "\n"
@@ -69,7 +74,7 @@ def apt(tool, *args, **kwargs):
 
 def update():
     prepare()
-    lists = glob.glob(os.path.join(STATE, "lists", "*_Packages*"))
+    lists = glob.glob(os.path.join(STATE, "lists", "*_Sources*" if SOURCES else "*_Packages*"))
     stamp = CONF + ".updated"
     if lists and os.path.exists(stamp) and time.time() - os.path.getmtime(stamp) < 86400:
         return
@@ -129,11 +134,23 @@ def download(specs):
     return paths
 
 
+def source(folder, package):
+    update()
+    folder = os.path.abspath(folder)
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    apt("apt-get", "source", "--download-only", package, cwd=ARCHIVES, stdout=sys.stderr)
+    dsc = max(glob.glob(os.path.join(ARCHIVES, package + "_*.dsc")), key=os.path.getmtime)
+    subprocess.run(["dpkg-source", "--no-check", "-x", dsc, folder], check=True, stdout=sys.stderr)
+    print(os.path.basename(dsc).removeprefix(package + "_").removesuffix(".dsc"))
+
+
 def main(argv):
     if argv[1:] == ["update"]:
         update()
     elif len(argv) > 3 and argv[1] == "closure":
         closure(argv[2], argv[3:])
+    elif len(argv) == 4 and argv[1] == "source":
+        source(argv[2], argv[3])
     elif len(argv) > 2 and argv[1] == "versions":
         for package, found in versions(argv[2:]).items():
             print(package, *found)

@@ -313,6 +313,30 @@ TEST(BootDecision, FallsBackFromABadStableSlotToAConfirmedOneOnly) {
   }
 }
 
+TEST(BootState, IsRebuiltFromWhatTheSlotsHold) {
+  struct Case {
+    const char* name;
+    int good[2];
+    uint8_t stable, trial;
+    uint32_t floor;
+  };
+  const Case kCases[] = {{"both: one is tried, one kept", {1, 1}, 1, 0, 3},
+                         {"the first alone", {1, 0}, 0, TILL_BOOT_NO_SLOT, 5},
+                         {"the second alone", {0, 1}, 1, TILL_BOOT_NO_SLOT, 3}};
+  const uint32_t index[2] = {5, 3};
+  for (const Case& c : kCases) {
+    till_boot_record record;
+    ASSERT_TRUE(till_boot_rebuild(&record, c.good, index)) << c.name;
+    EXPECT_TRUE(till_boot_record_ok(&record)) << c.name;
+    EXPECT_EQ(record.stable, c.stable) << c.name;
+    EXPECT_EQ(record.trial, c.trial) << c.name;
+    EXPECT_EQ(record.floor, c.floor) << c.name;
+  }
+  till_boot_record untouched;
+  const int none[2] = {0, 0};
+  EXPECT_FALSE(till_boot_rebuild(&untouched, none, index));
+}
+
 // covers S05
 TEST(BootState, RaisesTheFloorAtConfirmOnlyAndNeverAboveTheImage) {
   till_boot_record record = Factory(1, 1);
