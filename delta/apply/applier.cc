@@ -6,7 +6,8 @@
 #include <optional>
 
 #include "delta/apply/frame_player.h"
-#include "delta/zstd/decode.h"
+#include "delta/format/arena.h"
+#include "delta/codec/zstd_decode.h"
 
 namespace till::delta {
 namespace {
@@ -20,7 +21,7 @@ struct Arena {
 };
 
 Arena CarveArena(MutableByteView all, const PayloadHeader& header) {
-  // The workspace wants alignment; the page in kArenaFixedBytes pays for it.
+  // The workspace wants alignment; kAlignmentBytes pays for it.
   const size_t skew = (64 - reinterpret_cast<uintptr_t>(all.data()) % 64) % 64;
   all = all.subspan(skew);
   const auto take = [&all](uint64_t count) {
@@ -39,10 +40,11 @@ Arena CarveArena(MutableByteView all, const PayloadHeader& header) {
 
 Status CheckOptions(const ApplierOptions& options) {
   const PayloadHeader& header = *options.header;
+  if (header.minor_version != 1) return Error{ErrorCode::kUnsupported, "payload minor version", header.minor_version};
   if (header.arena_bytes > options.max_arena_bytes) {
     return Error{ErrorCode::kLimit, "the payload needs more memory than allowed", header.arena_bytes};
   }
-  if (header.arena_bytes < ArenaBytesFor(header.frame_plain_bytes_max, header.frame_coded_bytes_max)) {
+  if (header.arena_bytes < ArenaBytesFor(header)) {
     return Error{ErrorCode::kCorrupt, "arena smaller than its frames need", 20};
   }
   if (options.chunks->chunk_bytes() != uint64_t{1} << kChunkLog2) {
@@ -71,7 +73,7 @@ class Applier::Machine {
         memory_(std::move(memory)),
         arena_(arena),
         decoder_(decoder),
-        player_(options.base->source(), header_.base_size, *options.target, arena.transfer) {}
+        player_(options.base->source(), header_, *options.target, arena.transfer) {}
 
   Status Start();
   Status Resume(const Checkpoint& checkpoint, Source& written);
@@ -262,7 +264,7 @@ Result<ByteView> Applier::Machine::DecodeStream(const StreamInfo& info, MutableB
   coded = coded.subspan(info.coded_bytes);
   plain = plain.subspan(info.plain_bytes);
   if (info.codec == Codec::kStored) return in;
-  TILL_TRY(decoder_.Decode(in, header_.window_log, out));
+  TILL_TRY(decoder_.Decode(in, header_.window_logs[kControl], out));
   return ByteView(out);
 }
 

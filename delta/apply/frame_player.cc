@@ -15,7 +15,9 @@ Status FramePlayer::Rehash(Source& written, uint64_t count) {
 }
 
 Status FramePlayer::Play(const FrameHeader& frame, const FrameStreams& streams) {
-  OpReader ops(streams.control, frame, base_size_);
+  MemoryInput input(streams.control);
+  ControlReader control(input, streams.control.size());
+  OpReader ops(control, frame, header_, header_.base_size);
   cursor_ = frame.target_offset;
   diff_used_ = 0;
   literal_used_ = 0;
@@ -44,6 +46,9 @@ Status FramePlayer::PlayOp(const Op& op, const FrameStreams& streams) {
       }
       return Ok();
     }
+    case OpKind::kBlock:
+    case OpKind::kPredict:
+      break;
   }
   return Error{ErrorCode::kUnsupported, "op", static_cast<uint64_t>(op.kind)};
 }

@@ -5,7 +5,7 @@
 
 #include "core/crypto/hash.h"
 #include "delta/apply/applier.h"
-#include "delta/format/format.h"
+#include "delta/format/ops.h"
 
 namespace till::delta {
 
@@ -17,8 +17,8 @@ struct FrameStreams {
 
 class FramePlayer {
  public:
-  FramePlayer(Source* base, uint64_t base_size, TargetWriter& target, MutableByteView transfer)
-      : base_(base), base_size_(base_size), target_(target), transfer_(transfer) {}
+  FramePlayer(Source* base, const PayloadHeader& header, TargetWriter& target, MutableByteView transfer)
+      : base_(base), header_(header), target_(target), transfer_(transfer) {}
 
   // Bytes already durable from before: hashed, and not written again by Play().
   Status Rehash(Source& written, uint64_t count);
@@ -34,7 +34,7 @@ class FramePlayer {
   Status Emit(ByteView bytes);
 
   Source* base_;
-  uint64_t base_size_;
+  const PayloadHeader& header_;
   TargetWriter& target_;
   MutableByteView transfer_;
   crypto::Sha256 hash_;

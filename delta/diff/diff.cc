@@ -5,6 +5,7 @@
 
 #include "core/chunklist.h"
 #include "delta/diff/frame_builder.h"
+#include "delta/format/arena.h"
 #include "delta/diff/matcher.h"
 
 namespace till::delta {
@@ -67,9 +68,9 @@ Result<Bytes> PackPayload(ByteView base, ByteView target, std::vector<Op> ops, P
   header.frame_count = frames.frame_count;
   header.frame_plain_bytes_max = frames.plain_bytes_max;
   header.frame_coded_bytes_max = frames.coded_bytes_max;
-  header.window_log = static_cast<uint8_t>(std::max<unsigned>(
+  header.window_logs[kControl] = static_cast<uint8_t>(std::max<unsigned>(
       kMinWindowLog, frames.stream_bytes_max <= 1 ? 0 : std::bit_width(frames.stream_bytes_max - 1)));
-  header.arena_bytes = static_cast<uint32_t>(ArenaBytesFor(frames.plain_bytes_max, frames.coded_bytes_max));
+  header.arena_bytes = static_cast<uint32_t>(ArenaBytesFor(header));
   header.target_size = target.size();
   header.target_sha256 = crypto::Sha256Of(target);
   header.op_count = frames.op_count;

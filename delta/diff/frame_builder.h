@@ -4,7 +4,8 @@
 #pragma once
 
 #include "delta/diff/diff.h"
-#include "delta/zstd/encode.h"
+#include "delta/format/ops.h"
+#include "delta/codec/zstd_encode.h"
 
 namespace till::delta {
 

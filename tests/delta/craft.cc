@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "delta/format/arena.h"
+
 namespace till::delta::testing {
 
 Bytes Text(std::string_view text) {
@@ -87,9 +89,8 @@ void Craft::FillTotals() {
     header_.frames_bytes += kFrameHeaderBytes;
     for (const Bytes& stream : frame.coded) header_.frames_bytes += stream.size();
   }
-  header_.window_log = kMaxWindowLog;
-  header_.arena_bytes =
-      static_cast<uint32_t>(ArenaBytesFor(header_.frame_plain_bytes_max, header_.frame_coded_bytes_max));
+  header_.window_logs[kControl] = kMaxWindowLog;
+  header_.arena_bytes = static_cast<uint32_t>(ArenaBytesFor(header_));
 }
 
 Bytes Craft::Body() const {

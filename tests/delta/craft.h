@@ -9,7 +9,7 @@
 #include "core/io.h"
 #include "delta/apply/applier.h"
 #include "delta/apply/payload_file.h"
-#include "delta/format/format.h"
+#include "delta/format/ops.h"
 
 namespace till::delta::testing {
 

@@ -21,6 +21,22 @@ FrameHeader RoomyFrame(uint32_t ops, uint64_t target_bytes) {
   return frame;
 }
 
+// The ops of a control stream that is in memory.
+struct Reading {
+  Reading(ByteView control, const FrameHeader& frame, uint64_t base_size)
+      : input(control), reader(input, control.size()), ops(reader, frame, payload, base_size) {
+    payload.base_size = base_size;
+  }
+  Result<Op> Next() { return ops.Next(); }
+  Status Finish() const { return ops.Finish(); }
+  bool at_end() const { return ops.at_end(); }
+
+  PayloadHeader payload;
+  MemoryInput input;
+  ControlReader reader;
+  OpReader ops;
+};
+
 TEST(PayloadHeader, DecodesToWhatWasEncoded) {
   Craft craft = ThreeFrames();
   craft.FillTotals();
@@ -68,9 +84,9 @@ TEST(PayloadHeader, RefusesBoundsThatDoNotHold) {
     ErrorCode code;
   };
   const Case cases[] = {
-      {"window of 2 MiB", [](PayloadHeader& h) { h.window_log = 21; }, ErrorCode::kLimit},
-      {"window of 128 MiB", [](PayloadHeader& h) { h.window_log = 27; }, ErrorCode::kLimit},
-      {"window of 512 bytes", [](PayloadHeader& h) { h.window_log = 9; }, ErrorCode::kCorrupt},
+      {"window of 2 MiB", [](PayloadHeader& h) { h.window_logs[kControl] = 21; }, ErrorCode::kLimit},
+      {"window of 128 MiB", [](PayloadHeader& h) { h.window_logs[kControl] = 27; }, ErrorCode::kLimit},
+      {"window of 512 bytes", [](PayloadHeader& h) { h.window_logs[kControl] = 9; }, ErrorCode::kCorrupt},
       {"arena one byte short", [](PayloadHeader& h) { --h.arena_bytes; }, ErrorCode::kCorrupt},
       {"arena of 4 GiB", [](PayloadHeader& h) { h.arena_bytes = UINT32_MAX; }, ErrorCode::kLimit},
       {"coded bytes above the format's", [](PayloadHeader& h) { h.frame_coded_bytes_max = (128 << 10) + 1; },
@@ -121,7 +137,7 @@ TEST(Ops, DecodeToWhatWasEncoded) {
   ByteWriter out;
   uint64_t position = 0;
   for (const Op& op : ops) EncodeOp(op, position, out);
-  OpReader reader(out.bytes(), RoomyFrame(4, 10'000'000), 10'000'000);
+  Reading reader(out.bytes(), RoomyFrame(4, 10'000'000), 10'000'000);
   for (const Op& op : ops) EXPECT_EQ(reader.Next().value(), op);
   EXPECT_TRUE(reader.at_end());
 }
@@ -146,7 +162,7 @@ TEST(Ops, NeverLeaveTheBaseWhateverTheNumbersSay) {
           EncodeOp({OpKind::kCopy, 1, first}, position, out);
           out.Varint(length << 2 | kind);
           out.SignedVarint(shift);
-          OpReader reader(out.bytes(), RoomyFrame(2, uint64_t{1} << 62), kBase);
+          Reading reader(out.bytes(), RoomyFrame(2, uint64_t{1} << 62), kBase);
           ASSERT_TRUE(reader.Next().ok());
           const auto op = reader.Next();
           if (!op.ok()) continue;
@@ -170,7 +186,7 @@ TEST(Ops, NeverLeaveTheBaseWhateverTheNumbersSay) {
 TEST(Ops, OfUpToThreeBytesHaveOneFormOnly) {
   for (uint32_t value = 0; value < 1u << 24; value += 1) {
     const std::byte bytes[3] = {std::byte(value), std::byte(value >> 8), std::byte(value >> 16)};
-    OpReader reader(bytes, RoomyFrame(1, 1 << 20), 1 << 20);
+    Reading reader(bytes, RoomyFrame(1, 1 << 20), 1 << 20);
     const auto op = reader.Next();
     if (!op.ok()) continue;
     ByteWriter out;
@@ -184,7 +200,7 @@ TEST(Ops, OfUpToThreeBytesHaveOneFormOnly) {
 TEST(Ops, ThatMakeNothingAreRefused) {
   for (const uint8_t word : {0, 1, 2, 3}) {
     const std::byte bytes[2] = {std::byte{word}, std::byte{0}};
-    OpReader reader(bytes, RoomyFrame(1, 10), 10);
+    Reading reader(bytes, RoomyFrame(1, 10), 10);
     EXPECT_FALSE(reader.Next().ok());
   }
 }
@@ -197,14 +213,14 @@ TEST(Ops, MustFillTheirFrameExactly) {
   frame.op_count = 1;
   for (const uint64_t target_bytes : {9, 10, 11}) {
     frame.target_bytes = target_bytes;
-    OpReader reader(out.bytes(), frame, 100);
+    Reading reader(out.bytes(), frame, 100);
     const bool fits = reader.Next().ok() && reader.Finish().ok();
     EXPECT_EQ(fits, target_bytes == 10);
   }
   Bytes longer = out.bytes();
   longer.push_back(std::byte{0});
   frame.target_bytes = 10;
-  OpReader reader(longer, frame, 100);
+  Reading reader(longer, frame, 100);
   ASSERT_TRUE(reader.Next().ok());
   EXPECT_FALSE(reader.Finish().ok());
 }

@@ -1,8 +1,8 @@
-#include "delta/zstd/decode.h"
+#include "delta/codec/zstd_decode.h"
 
 #include <gtest/gtest.h>
 
-#include "delta/format/format.h"
+#include "delta/format/arena.h"
 
 namespace till::delta {
 namespace {

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "delta/format/format.h"
+#include "delta/format/arena.h"
 
 namespace {
 
@@ -24,8 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto header = DecodeHeader(input);
   if (!header.ok()) return 0;
   Check(Same(EncodeHeader(*header), input));
-  Check(header->frame_coded_bytes_max <= kMaxFrameCodedBytes && header->window_log <= kMaxWindowLog);
-  Check(header->arena_bytes >= ArenaBytesFor(header->frame_plain_bytes_max, header->frame_coded_bytes_max));
+  Check(header->frame_coded_bytes_max <= kMaxFrameCodedBytes && header->window_logs[kControl] <= kMaxWindowLog);
+  Check(header->arena_bytes >= ArenaBytesFor(*header));
   const ByteView rest = input.subspan(kHeaderBytes);
   const auto frame = DecodeFrameHeader(rest, *header);
   if (!frame.ok()) return 0;

@@ -8,6 +8,7 @@
 
 #include "core/chunklist.h"
 #include "delta/apply/applier.h"
+#include "delta/format/arena.h"
 
 namespace {
 
@@ -86,7 +87,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (size_t i = 0; i < kBaseBytes; ++i) base_bytes[i] = static_cast<std::byte>(i * 7 >> 3);
   PayloadHeader header;
   header.kind = PayloadKind::kDelta;
-  header.window_log = 12;
+  header.window_logs[kControl] = 12;
   header.base_size = kBaseBytes;
   header.base_sha256 = crypto::Sha256Of(base_bytes);
   header.target_size = frame.target_bytes;
@@ -95,7 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   header.frame_plain_bytes_max = static_cast<uint32_t>(frame.plain_bytes());
   header.frame_coded_bytes_max = static_cast<uint32_t>(frame.coded_bytes());
   header.frames_bytes = kFrameHeaderBytes + frame.coded_bytes();
-  header.arena_bytes = static_cast<uint32_t>(ArenaBytesFor(header.frame_plain_bytes_max, header.frame_coded_bytes_max));
+  header.arena_bytes = static_cast<uint32_t>(ArenaBytesFor(header));
   const Bytes body = BodyFrom(header, frame, front);
   MemorySource body_source(body);
   const auto chunks = ChunkList::Of(body_source, kChunkLog2);

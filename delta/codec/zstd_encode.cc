@@ -1,4 +1,4 @@
-#include "delta/zstd/encode.h"
+#include "delta/codec/zstd_encode.h"
 
 #include <zstd.h>
 

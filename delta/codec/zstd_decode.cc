@@ -1,4 +1,4 @@
-#include "delta/zstd/decode.h"
+#include "delta/codec/zstd_decode.h"
 
 #define ZSTD_STATIC_LINKING_ONLY  // static workspaces and frame headers
 #include <zstd.h>
