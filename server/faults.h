@@ -35,6 +35,8 @@ inline constexpr Fault kBadAccessLog{"T3014", "the access log cannot be written"
                                      "give --access-log a file that this user may write to"};
 inline constexpr Fault kNoManagement{"T3015", "the management plane does not start",
                                      "is a port free on 127.0.0.1, and is libcivetweb1 1.15 installed?"};
+inline constexpr Fault kBadEdgeToken{"T3016", "the edges' token cannot be used",
+                                     "give --edge-token-file a readable file with one line, or leave the flag away"};
 
 }  // namespace till::server::faults
 // clang-format on

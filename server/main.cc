@@ -19,6 +19,7 @@ using till::server::StartFailure;
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
+constexpr int kExitConflict = 6;
 
 struct Flags {
   ServeOptions serve;
@@ -74,7 +75,8 @@ bool Read(Flags& flags) {
   flags.serve.address = address;
   flags.serve.port = static_cast<uint16_t>(*port);
   const auto polling = till::server::ParseInterval(flags.min_polling_time);
-  if (!polling.ok() || *polling < 1 || *polling >= 86400) {
+  const bool said_in_full = flags.min_polling_time.find_first_of(":P") != std::string::npos;  // "5" of what?
+  if (!said_in_full || !polling.ok() || *polling < 1 || *polling >= 86400) {
     Fail(till::server::faults::kBadFlag, "--min-polling-time " + flags.min_polling_time, nullptr, kExitUsage);
     return false;
   }
@@ -97,7 +99,10 @@ int Serve(Flags& flags) {
 
   StartFailure failure;
   const auto hub = RunningHub::Start(flags.serve, till::SystemClock(), &failure);
-  if (!hub) return Fail(*failure.fault, failure.context, &failure.error, kExitFailed);
+  if (!hub) {
+    const bool taken = failure.fault == &till::server::faults::kPortInUse;
+    return Fail(*failure.fault, failure.context, &failure.error, taken ? kExitConflict : kExitFailed);
+  }
   if (hub->wrote_admin_token()) {
     fprintf(stderr, "first start: the operator's token is in %s/admin.token\n", flags.serve.data_folder.c_str());
   }

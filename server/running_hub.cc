@@ -121,7 +121,9 @@ const Fault* RunningHub::Parts::OpenTrust() {
   if (!Took(operators->Bootstrap(options.bootstrap_admin, data + "/admin.token"), &wrote_token, "")) {
     return error.code == ErrorCode::kInvalid ? &faults::kBadBootstrap : &faults::kBadDataFolder;
   }
-  if (!Took(SettleEdgeToken(*store, options), options.edge_token_file)) return &faults::kBadDataFolder;
+  if (!Took(SettleEdgeToken(*store, options), options.edge_token_file)) {
+    return options.edge_token_file.empty() ? &faults::kBadDataFolder : &faults::kBadEdgeToken;
+  }
   std::string root;
   if (!options.trusted_root_file.empty() &&
       !Took(ReadTextFile(options.trusted_root_file), &root, options.trusted_root_file)) {

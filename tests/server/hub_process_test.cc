@@ -156,11 +156,13 @@ TEST_F(HubProgram, SaysWhyItCannotStart) {
   };
   const std::string fresh = folder_.path() + "/fresh";
   const Row rows[] = {
-      {"port in use", {"serve", "--data", fresh, "--listen", taken}, 1, "T3002"},
+      {"port in use", {"serve", "--data", fresh, "--listen", taken}, 6, "T3002"},
       {"foreign address", {"serve", "--data", fresh, "--listen", "192.0.2.1:0"}, 1, "T3001"},
       {"no address", {"serve", "--data", fresh, "--listen", "here:0"}, 1, "T3001"},
       {"bad listen", {"serve", "--data", fresh, "--listen", "8080"}, 2, "T3007"},
       {"bad interval", {"serve", "--data", fresh, "--min-polling-time", "soon"}, 2, "T3007"},
+      {"an interval of five what", {"serve", "--data", fresh, "--min-polling-time", "5"}, 2, "T3007"},
+      {"no edge token file", {"serve", "--data", fresh, "--edge-token-file", fresh + "/none"}, 1, "T3016"},
       {"data is a file", {"serve", "--data", file, "--listen", "127.0.0.1:0"}, 1, "T3003"},
       {"data in use", Serve(), 1, "T3005"},
       {"store damaged", {"serve", "--data", damaged, "--listen", "127.0.0.1:0"}, 1, "T3004"},
