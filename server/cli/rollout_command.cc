@@ -116,14 +116,17 @@ int Command(Session& session, const std::string& name, const char* verb) {
 
 std::string Counts(const json::Value& rollout) {
   const json::Value& by_status = rollout["totalTargetsPerStatus"];
+  const int64_t blocked = rollout["till"]["blocked"].AsInteger();  // hawkBit counts them as running
   std::string text;
   for (const char* status : {"finished", "running", "scheduled", "notstarted", "error", "cancelled"}) {
-    const int64_t count = by_status[status].AsInteger();
+    const bool running = std::string_view(status) == "running";
+    const int64_t count = by_status[status].AsInteger() - (running ? blocked : 0);
     const std::string_view shown = std::string_view(status) == "finished" ? "confirmed"
                                    : std::string_view(status) == "error"  ? "failed"
                                                                           : status;
     if (count != 0) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + std::string(shown);
   }
+  if (blocked != 0) text += (text.empty() ? "" : ", ") + std::to_string(blocked) + " blocked";
   return text;
 }
 

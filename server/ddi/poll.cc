@@ -95,7 +95,8 @@ DdiHandler::Outcome DdiHandler::PollKnown(kv::ReadTxn& txn, const DdiCall& call,
         outcome.after = [this, call] { return PollAgain(call); };
         return outcome;
       }
-      const bool news = !deployment.blocked.empty() && deployment.blocked != action.blocked;
+      // What runs on trial is nobody's problem yet.
+      const bool news = !deployment.runs_already && !deployment.blocked.empty() && deployment.blocked != action.blocked;
       if (news && may_write && action.status_count < kMaxBlockedNotes) {
         DdiOutcome outcome;
         outcome.job = [number = action.id, reason = deployment.blocked, now_ms](kv::WriteTxn& write) -> Status {

@@ -52,31 +52,40 @@ struct RolloutReader {
 
 constexpr const char* kCountNames[server::kGroupCountCount] = {"notstarted", "scheduled", "running",
                                                                "error",      "finished",  "cancelled"};
-using Counts = std::array<uint64_t, server::kGroupCountCount>;
+struct Counts {
+  std::array<uint64_t, server::kGroupCountCount> by_status{};
+  uint64_t blocked = 0;  // of the running ones
+};
 
 Result<Counts> CountsOf(kv::ReadTxn& txn, const Rollout& rollout) {
-  Counts counts{};
+  Counts counts;
   for (const server::DeployGroupId id : rollout.groups) {
     const server::DeployGroup group = TILL_TRY(server::GetGroup(txn, id));
-    for (size_t i = 0; i < counts.size(); ++i) counts[i] += group.counts[i];
+    for (size_t i = 0; i < group.counts.size(); ++i) counts.by_status[i] += group.counts[i];
+    counts.blocked += group.blocked_targets;
   }
   return counts;
 }
 
-// Why terminals rolled back, most frequent reason first; looks at failed actions only as far as kMaxLooked.
+// Why terminals rolled back or can be offered nothing, most frequent reason first; looks at no more than kMaxLooked.
 Result<json::Value> Reasons(kv::ReadTxn& txn, const Rollout& rollout) {
   constexpr size_t kMaxLooked = 1000;
-  std::vector<server::ActionId> failed;
+  std::vector<server::Action> held_up;
   for (const server::DeployGroupId id : rollout.groups) {
-    if (TILL_TRY(server::GetGroup(txn, id)).count(GroupCount::kError) == 0) continue;
+    const server::DeployGroup group = TILL_TRY(server::GetGroup(txn, id));
+    if (group.count(GroupCount::kError) == 0 && group.blocked_targets == 0) continue;
     TILL_TRY(server::ForEachActionOfGroup(txn, rollout.id, id, [&](server::ActionId action_id) {
-      const auto action = server::GetAction(txn, action_id);
-      if (action.ok() && action->state == server::ActionState::kError) failed.push_back(action_id);
-      return failed.size() < kMaxLooked;
+      auto action = server::GetAction(txn, action_id);
+      const bool failed = action.ok() && action->state == server::ActionState::kError;
+      if (failed || (action.ok() && server::IsBlocked(*action))) held_up.push_back(std::move(*action));
+      return held_up.size() < kMaxLooked;
     }));
   }
   std::map<std::string, uint64_t> by_reason;
-  for (const server::ActionId id : failed) ++by_reason[TILL_TRY(FailureReason(txn, id))];
+  for (const server::Action& action : held_up) {
+    const bool blocked = server::IsBlocked(action);
+    ++by_reason[blocked ? "nothing is offered: " + action.blocked : TILL_TRY(FailureReason(txn, action.id))];
+  }
   std::vector<std::pair<std::string, uint64_t>> ordered(by_reason.begin(), by_reason.end());
   std::stable_sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
   json::Value reasons = json::Value::Array();
@@ -90,9 +99,9 @@ Result<json::Value> View(kv::ReadTxn& txn, const Call& call, const Rollout& roll
   const Counts counts = TILL_TRY(CountsOf(txn, rollout));
   uint64_t total = 0;
   json::Value by_status = json::Value::Object();
-  for (size_t i = 0; i < counts.size(); ++i) {
-    by_status.Set(kCountNames[i], counts[i]);
-    total += counts[i];
+  for (size_t i = 0; i < counts.by_status.size(); ++i) {
+    by_status.Set(kCountNames[i], counts.by_status[i]);
+    total += counts.by_status[i];
   }
   json::Value view = json::Value::Object();
   SetAudit(view, rollout.audit);
@@ -110,8 +119,9 @@ Result<json::Value> View(kv::ReadTxn& txn, const Call& call, const Rollout& roll
     view.Set("fullFallback", rollout.full_fallback == server::FullFallback::kNever ? "never" : "allowed");
   }
   json::Value till = json::Value::Object();
-  till.Set("confirmed", counts[static_cast<size_t>(GroupCount::kFinished)]);
-  till.Set("rolledBack", counts[static_cast<size_t>(GroupCount::kError)]);
+  till.Set("confirmed", counts.by_status[static_cast<size_t>(GroupCount::kFinished)]);
+  till.Set("rolledBack", counts.by_status[static_cast<size_t>(GroupCount::kError)]);
+  till.Set("blocked", counts.blocked);
   if (with_reasons) till.Set("reasons", TILL_TRY(Reasons(txn, rollout)));
   view.Set("till", std::move(till));
   const std::string self = call.Link("rollouts/" + server::IdText(rollout.id));

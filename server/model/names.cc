@@ -96,4 +96,6 @@ GroupCount CountsAs(const Action& action) {
   }
 }
 
+bool IsBlocked(const Action& action) { return CountsAs(action) == GroupCount::kRunning && !action.blocked.empty(); }
+
 }  // namespace till::server

@@ -58,6 +58,8 @@ struct Rollout {
 enum class GroupCount : uint8_t { kNotStarted, kScheduled, kRunning, kError, kFinished, kCancelled };
 inline constexpr size_t kGroupCountCount = 6;
 GroupCount CountsAs(const Action& action);
+// Running, and yet nothing can be offered to the terminal at present.
+bool IsBlocked(const Action& action);
 
 struct DeployGroup {
   DeployGroupId id{};
@@ -70,6 +72,7 @@ struct DeployGroup {
   uint64_t total_targets = 0;
   // Kept, not counted: SetActionState() moves an action from one to another. kNotStarted is filled by server/rollout.
   std::array<uint64_t, kGroupCountCount> counts{};
+  uint64_t blocked_targets = 0;  // of the running ones, kept in the same way: IsBlocked()
   Audit audit;
   uint64_t& count(GroupCount which) { return counts[static_cast<size_t>(which)]; }
   uint64_t count(GroupCount which) const { return counts[static_cast<size_t>(which)]; }

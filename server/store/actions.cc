@@ -19,11 +19,15 @@ std::string GroupKey(const Action& action) {
 Status Recount(kv::WriteTxn& txn, const Action* before, const Action* now) {
   const Action& either = now ? *now : *before;
   if (!IsSet(either.group)) return Ok();
-  if (before && now && CountsAs(*before) == CountsAs(*now)) return Ok();
+  const bool was_blocked = before && IsBlocked(*before);
+  const bool is_blocked = now && IsBlocked(*now);
+  if (before && now && CountsAs(*before) == CountsAs(*now) && was_blocked == is_blocked) return Ok();
   auto group = GetGroup(txn, either.group);
   if (!group.ok()) return group.error().code == ErrorCode::kNotFound ? Ok() : Status(group.error());
   if (before && group->count(CountsAs(*before)) > 0) --group->count(CountsAs(*before));
   if (now) ++group->count(CountsAs(*now));
+  if (was_blocked && group->blocked_targets > 0) --group->blocked_targets;
+  if (is_blocked) ++group->blocked_targets;
   return PutGroup(txn, *group);
 }
 

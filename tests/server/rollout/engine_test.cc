@@ -318,5 +318,24 @@ TEST(Rollout, CountsWhoRunsItAlready) {
   EXPECT_EQ(fleet.GroupsOf(second)[0].count(GroupCount::kFinished), 1u);
 }
 
+// hawkBit's words have no name for it, so it is counted beside: a running member to whom nothing can be offered.
+TEST(Rollout, CountsWhomNothingCanBeOfferedUntilTheyMoveOn) {
+  Fleet fleet;
+  fleet.AddTargets(2);
+  const auto id = fleet.MustCreate(fleet.MakePlan(EqualGroups(1, Conditions(100, 50))));
+  ASSERT_TRUE(fleet.Say(Start, id).ok());
+  fleet.Tick(id);
+  fleet.Must([&](kv::WriteTxn& txn) -> Status {
+    const server::Target target = TILL_TRY(server::GetTarget(txn, Fleet::Name(0)));
+    server::Action action = TILL_TRY(server::GetAction(txn, target.current_action));
+    action.blocked = "no delta from what it runs";
+    return server::NoteOnAction(txn, action, server::ActionState::kWarning, "nothing is offered", Fleet::kNow);
+  });
+  EXPECT_EQ(fleet.GroupsOf(id)[0].blocked_targets, 1u);
+  EXPECT_EQ(fleet.GroupsOf(id)[0].count(GroupCount::kRunning), 2u);
+  ASSERT_TRUE(fleet.Answer(Fleet::Name(0), true));
+  EXPECT_EQ(fleet.GroupsOf(id)[0].blocked_targets, 0u);
+}
+
 }  // namespace
 }  // namespace till::rollout
