@@ -5,47 +5,24 @@
 #include <new>
 #include <optional>
 
+#include "delta/apply/arena_views.h"
+#include "delta/apply/chunk_gate.h"
 #include "delta/apply/frame_player.h"
-#include "delta/format/arena.h"
-#include "delta/codec/zstd_decode.h"
+#include "delta/apply/stream_decoder.h"
 
 namespace till::delta {
 namespace {
 
-struct Arena {
-  MutableByteView chunk;
-  MutableByteView transfer;
-  MutableByteView workspace;
-  MutableByteView coded;
-  MutableByteView plain;
-};
-
-Arena CarveArena(MutableByteView all, const PayloadHeader& header) {
-  // The workspace wants alignment; kAlignmentBytes pays for it.
-  const size_t skew = (64 - reinterpret_cast<uintptr_t>(all.data()) % 64) % 64;
-  all = all.subspan(skew);
-  const auto take = [&all](uint64_t count) {
-    const MutableByteView part = all.first(count);
-    all = all.subspan(count);
-    return part;
-  };
-  Arena arena;
-  arena.workspace = take(kDecoderBytes);
-  arena.chunk = take(uint64_t{1} << kChunkLog2);
-  arena.transfer = take(kTransferBytes);
-  arena.coded = take(header.frame_coded_bytes_max);
-  arena.plain = take(header.frame_plain_bytes_max);
-  return arena;
-}
-
 Status CheckOptions(const ApplierOptions& options) {
   const PayloadHeader& header = *options.header;
-  if (header.minor_version != 1) return Error{ErrorCode::kUnsupported, "payload minor version", header.minor_version};
   if (header.arena_bytes > options.max_arena_bytes) {
     return Error{ErrorCode::kLimit, "the payload needs more memory than allowed", header.arena_bytes};
   }
   if (header.arena_bytes < ArenaBytesFor(header)) {
     return Error{ErrorCode::kCorrupt, "arena smaller than its frames need", 20};
+  }
+  if (!options.arena.empty() && options.arena.size() < header.arena_bytes) {
+    return Error{ErrorCode::kLimit, "the arena given is too small", header.arena_bytes};
   }
   if (options.chunks->chunk_bytes() != uint64_t{1} << kChunkLog2) {
     return Error{ErrorCode::kUnsupported, "chunk size", options.chunks->chunk_bytes()};
@@ -62,29 +39,28 @@ Status CheckOptions(const ApplierOptions& options) {
 
 }  // namespace
 
-// What stands behind the face: collects chunks, checks them, cuts them into header and frames, plays the frames.
+// What stands behind the face: cuts checked chunks into header, map and frames, and plays the frames.
 class Applier::Machine {
  public:
-  Machine(const ApplierOptions& options, std::unique_ptr<std::byte[]> memory, const Arena& arena, ZstdDecoder decoder)
-      : chunks_(*options.chunks),
-        header_(*options.header),
+  Machine(const ApplierOptions& options, std::unique_ptr<std::byte[]> memory, MutableByteView arena)
+      : header_(*options.header),
         header_bytes_(EncodeHeader(header_)),
         target_(*options.target),
         memory_(std::move(memory)),
-        arena_(arena),
-        decoder_(decoder),
-        player_(options.base->source(), header_, *options.target, arena.transfer) {}
+        arena_(CutArena(arena, header_)),
+        gate_(*options.chunks, arena_.chunk),
+        player_(options.base->source(), header_, *options.target, arena_) {}
 
   Status Start();
   Status Resume(const Checkpoint& checkpoint, Source& written);
   Status Write(ByteView bytes);
   Status Finish();
-  uint64_t next_body_offset() const { return chunk_index_ * (uint64_t{1} << kChunkLog2) + chunk_fill_; }
+  uint64_t next_body_offset() const { return gate_.next_offset(); }
   uint64_t target_written() const { return player_.position(); }
   Checkpoint LastCheckpoint() const;
 
  private:
-  enum class State : uint8_t { kNew, kHeader, kFrameHeader, kFrame, kEnd, kFailed };
+  enum class State : uint8_t { kNew, kHeader, kMap, kFrameHeader, kFrame, kEnd, kFailed };
   struct FrameStart {
     uint64_t body_offset;
     uint64_t target_offset;
@@ -94,34 +70,34 @@ class Applier::Machine {
 
   Status Guard(Status status);
   Status TakeBytes(ByteView bytes);
-  Status TakeChunk(ByteView chunk);
+  Status TakeChunk(ByteView chunk, uint64_t chunk_start);
   Status TakeParsed(ByteView& rest);
+  uint64_t WantedBytes() const;
   Status TakeHeader(ByteView part);
+  Status EndPart();
+  Status EndMap();
+  void BeginFrames();
   Status BeginFrame();
   Status CheckResumedFrame(const FrameHeader& frame) const;
   Status EndFrame();
-  Result<ByteView> DecodeStream(const StreamInfo& info, MutableByteView& plain, ByteView& coded);
 
-  const ChunkList& chunks_;
   const PayloadHeader header_;
   const Bytes header_bytes_;
   TargetWriter& target_;
   const std::unique_ptr<std::byte[]> memory_;
-  const Arena arena_;
-  ZstdDecoder decoder_;
+  const ArenaViews arena_;
+  ChunkGate gate_;
   FramePlayer player_;
 
   State state_ = State::kNew;
   Error failure_{ErrorCode::kInvalid, "", 0};
-  uint64_t chunk_index_ = 0;
-  uint64_t chunk_fill_ = 0;
   uint64_t parsed_ = 0;  // body bytes used by the parser; the rest of a resumed chunk before it is passed over
-  uint64_t filled_ = 0;  // of the header, frame header or frame being collected
+  uint64_t filled_ = 0;  // of the header, map, frame header or frame being collected
   std::array<std::byte, kFrameHeaderBytes> frame_bytes_{};
   FrameHeader frame_;
   uint32_t next_frame_ = 0;
   uint64_t ops_seen_ = 0;
-  bool from_checkpoint_ = false;
+  uint64_t resume_at_ = 0;  // body offset of the checkpoint's frame; 0: from the start
   bool first_frame_ = true;
   std::array<FrameStart, kRememberedFrames> starts_{};
   size_t start_count_ = 0;
@@ -144,17 +120,20 @@ Status Applier::Machine::Start() {
 Status Applier::Machine::Resume(const Checkpoint& checkpoint, Source& written) {
   if (checkpoint.target_offset == 0) return Start();  // nothing is kept, so nothing else in it matters
   if (state_ != State::kNew) return Error{ErrorCode::kInvalid, "applier started twice"};
-  if (checkpoint.body_offset < kHeaderBytes || checkpoint.body_offset >= header_.body_bytes() ||
+  if (checkpoint.body_offset < header_.first_frame_offset() || checkpoint.body_offset >= header_.body_bytes() ||
       checkpoint.frame_index >= header_.frame_count || checkpoint.target_offset > header_.target_size ||
       checkpoint.target_offset > written.size()) {
     return Guard(Error{ErrorCode::kRefused, "the checkpoint is outside this payload", checkpoint.body_offset});
   }
   TILL_TRY(Guard(player_.Rehash(written, checkpoint.target_offset)));
-  from_checkpoint_ = true;
+  resume_at_ = checkpoint.body_offset;
   next_frame_ = checkpoint.frame_index;
-  chunk_index_ = checkpoint.body_offset >> kChunkLog2;
-  parsed_ = checkpoint.body_offset;
-  state_ = State::kFrameHeader;
+  if (header_.map_coded_bytes > 0) {
+    state_ = State::kHeader;  // the map is not kept: it comes again
+  } else {
+    BeginFrames();
+    gate_.JumpTo(parsed_);
+  }
   return Ok();
 }
 
@@ -166,56 +145,97 @@ Status Applier::Machine::Write(ByteView bytes) {
 
 Status Applier::Machine::TakeBytes(ByteView bytes) {
   while (!bytes.empty()) {
-    if (chunk_index_ >= chunks_.chunk_count()) {
-      return Error{ErrorCode::kCorrupt, "bytes behind the payload's end", next_body_offset()};
-    }
-    const uint64_t length = chunks_.ChunkLength(chunk_index_);
-    const size_t count = std::min<uint64_t>(bytes.size(), length - chunk_fill_);
-    std::ranges::copy(bytes.first(count), arena_.chunk.subspan(chunk_fill_).begin());
-    chunk_fill_ += count;
-    bytes = bytes.subspan(count);
-    if (chunk_fill_ < length) return Ok();
-    TILL_TRY(TakeChunk(arena_.chunk.first(length)));
+    const ByteView chunk = TILL_TRY(gate_.Take(bytes));
+    if (chunk.empty()) return Ok();
+    const uint64_t end = gate_.next_offset();
+    TILL_TRY(TakeChunk(chunk, gate_.chunk_start()));
+    if (gate_.next_offset() != end) return Ok();  // a jump: the rest belongs elsewhere
   }
   return Ok();
 }
 
-Status Applier::Machine::TakeChunk(ByteView chunk) {
-  const uint64_t chunk_start = chunk_index_ << kChunkLog2;
-  if (!chunks_.Matches(chunk_index_, chunk)) {
-    return Error{ErrorCode::kCorrupt, "chunk hash differs", chunk_start};
+Status Applier::Machine::TakeChunk(ByteView chunk, uint64_t chunk_start) {
+  while (parsed_ < chunk_start + chunk.size()) {
+    ByteView rest = chunk.subspan(parsed_ - chunk_start);
+    TILL_TRY(TakeParsed(rest));
   }
-  ++chunk_index_;
-  chunk_fill_ = 0;
-  // Only behind this line do bytes reach a parser.
-  ByteView rest = chunk.subspan(parsed_ - chunk_start);
-  while (!rest.empty()) TILL_TRY(TakeParsed(rest));
+  // Behind the map of a resumed payload the parser went on to the checkpoint's frame: further than this chunk's end.
+  if (parsed_ > chunk_start + chunk.size()) gate_.JumpTo(parsed_);
   return Ok();
+}
+
+uint64_t Applier::Machine::WantedBytes() const {
+  switch (state_) {
+    case State::kHeader:
+      return kHeaderBytes;
+    case State::kMap:
+      return header_.map_coded_bytes;
+    case State::kFrameHeader:
+      return kFrameHeaderBytes;
+    default:
+      return frame_.coded_bytes();
+  }
 }
 
 Status Applier::Machine::TakeParsed(ByteView& rest) {
-  const uint64_t wanted = state_ == State::kHeader        ? kHeaderBytes
-                          : state_ == State::kFrameHeader ? kFrameHeaderBytes
-                                                          : frame_.coded_bytes();
   if (state_ == State::kEnd) return Error{ErrorCode::kCorrupt, "bytes behind the last frame", parsed_};
+  const uint64_t wanted = WantedBytes();
   const ByteView part = rest.first(std::min<uint64_t>(rest.size(), wanted - filled_));
-  if (state_ == State::kHeader) {
-    TILL_TRY(TakeHeader(part));
-  } else if (state_ == State::kFrameHeader) {
-    std::ranges::copy(part, frame_bytes_.begin() + filled_);
-  } else {
-    std::ranges::copy(part, arena_.coded.subspan(filled_).begin());
+  switch (state_) {
+    case State::kHeader:
+      TILL_TRY(TakeHeader(part));
+      break;
+    case State::kMap:
+      std::ranges::copy(part, arena_.map_coded.subspan(filled_).begin());
+      break;
+    case State::kFrameHeader:
+      std::ranges::copy(part, frame_bytes_.begin() + filled_);
+      break;
+    default:
+      std::ranges::copy(part, arena_.coded.subspan(filled_).begin());
   }
   filled_ += part.size();
   parsed_ += part.size();
-  rest = rest.subspan(part.size());
   if (filled_ < wanted) return Ok();
   filled_ = 0;
-  if (state_ == State::kHeader) {
-    state_ = header_.frame_count == 0 ? State::kEnd : State::kFrameHeader;
-    return Ok();
+  return EndPart();
+}
+
+Status Applier::Machine::EndPart() {
+  switch (state_) {
+    case State::kHeader:
+      if (header_.map_coded_bytes > 0) {
+        state_ = State::kMap;
+      } else {
+        BeginFrames();
+      }
+      return Ok();
+    case State::kMap:
+      TILL_TRY(EndMap());
+      BeginFrames();
+      return Ok();
+    case State::kFrameHeader:
+      return BeginFrame();
+    default:
+      return EndFrame();
   }
-  return state_ == State::kFrameHeader ? BeginFrame() : EndFrame();
+}
+
+Status Applier::Machine::EndMap() {
+  StreamDecoder decoder(arena_.map_decoder);
+  const Status decoded = [&]() -> Status {
+    TILL_TRY(decoder.Begin({header_.map_codec, arena_.map_coded, header_.map_plain_bytes, MapWindowLog(header_)}));
+    TILL_TRY(decoder.Read(arena_.map));
+    TILL_TRY(decoder.Finish());
+    return player_.SetMap(arena_.map);
+  }();
+  if (decoded.ok() || decoded.error().code != ErrorCode::kCorrupt) return decoded;
+  return Error{ErrorCode::kCorrupt, decoded.error().what, kHeaderBytes};
+}
+
+void Applier::Machine::BeginFrames() {
+  if (resume_at_ > 0) parsed_ = resume_at_;
+  state_ = header_.frame_count == 0 ? State::kEnd : State::kFrameHeader;
 }
 
 Status Applier::Machine::TakeHeader(ByteView part) {
@@ -236,7 +256,7 @@ Status Applier::Machine::CheckResumedFrame(const FrameHeader& frame) const {
 Status Applier::Machine::BeginFrame() {
   const uint64_t frame_offset = parsed_ - kFrameHeaderBytes;
   const Result<FrameHeader> decoded = DecodeFrameHeader(frame_bytes_, header_);
-  if (first_frame_ && from_checkpoint_) {
+  if (first_frame_ && resume_at_ > 0) {
     if (!decoded.ok()) return Error{ErrorCode::kRefused, "the checkpoint names no frame", frame_offset};
     TILL_TRY(CheckResumedFrame(*decoded));
   } else {
@@ -258,28 +278,9 @@ Status Applier::Machine::BeginFrame() {
   return Ok();
 }
 
-Result<ByteView> Applier::Machine::DecodeStream(const StreamInfo& info, MutableByteView& plain, ByteView& coded) {
-  const ByteView in = coded.first(info.coded_bytes);
-  const MutableByteView out = plain.first(info.plain_bytes);
-  coded = coded.subspan(info.coded_bytes);
-  plain = plain.subspan(info.plain_bytes);
-  if (info.codec == Codec::kStored) return in;
-  TILL_TRY(decoder_.Decode(in, header_.window_logs[kControl], out));
-  return ByteView(out);
-}
-
 Status Applier::Machine::EndFrame() {
   const uint64_t frame_offset = parsed_ - frame_.coded_bytes() - kFrameHeaderBytes;
-  const auto play = [this]() -> Status {
-    MutableByteView plain = arena_.plain;
-    ByteView coded = arena_.coded.first(frame_.coded_bytes());
-    FrameStreams streams;
-    streams.control = TILL_TRY(DecodeStream(frame_.streams[kControl], plain, coded));
-    streams.diff = TILL_TRY(DecodeStream(frame_.streams[kDiff], plain, coded));
-    streams.literal = TILL_TRY(DecodeStream(frame_.streams[kLiteral], plain, coded));
-    return player_.Play(frame_, streams);
-  };
-  const Status played = play();
+  const Status played = player_.Play(frame_, arena_.coded.first(frame_.coded_bytes()));
   if (!played.ok()) {
     Error error = played.error();
     if (error.code == ErrorCode::kCorrupt) error.detail = frame_offset;
@@ -298,7 +299,7 @@ Status Applier::Machine::Finish() {
   if (player_.position() != header_.target_size) {
     return Guard(Error{ErrorCode::kCorrupt, "the target is not complete", player_.position()});
   }
-  if (!from_checkpoint_ && ops_seen_ != header_.op_count) {
+  if (resume_at_ == 0 && ops_seen_ != header_.op_count) {
     return Guard(Error{ErrorCode::kCorrupt, "fewer ops than the header says", ops_seen_});
   }
   if (player_.TakeDigest() != header_.target_sha256) {
@@ -316,7 +317,7 @@ Checkpoint Applier::Machine::LastCheckpoint() const {
     const FrameStart& start = starts_[(start_count_ - back) % kRememberedFrames];
     if (start.target_offset <= durable) return {start.body_offset, start.index, durable};
   }
-  return {kHeaderBytes, 0, 0};
+  return {header_.first_frame_offset(), 0, 0};
 }
 
 Applier::Applier(std::unique_ptr<Machine> machine) : machine_(std::move(machine)) {}
@@ -325,11 +326,14 @@ Applier::~Applier() = default;
 Result<std::unique_ptr<Applier>> Applier::Create(const ApplierOptions& options) {
   TILL_TRY(CheckOptions(options));
   const size_t arena_bytes = options.header->arena_bytes;
-  std::unique_ptr<std::byte[]> memory(new (std::nothrow) std::byte[arena_bytes]);
-  if (memory == nullptr) return Error{ErrorCode::kLimit, "no memory for the arena", arena_bytes};
-  const Arena arena = CarveArena(MutableByteView(memory.get(), arena_bytes), *options.header);
-  const ZstdDecoder decoder = TILL_TRY(ZstdDecoder::Create(arena.workspace));
-  auto machine = std::make_unique<Machine>(options, std::move(memory), arena, decoder);
+  std::unique_ptr<std::byte[]> memory;
+  MutableByteView arena = options.arena;
+  if (arena.empty()) {
+    memory.reset(new (std::nothrow) std::byte[arena_bytes]);
+    if (memory == nullptr) return Error{ErrorCode::kLimit, "no memory for the arena", arena_bytes};
+    arena = MutableByteView(memory.get(), arena_bytes);
+  }
+  auto machine = std::make_unique<Machine>(options, std::move(memory), arena);
   return std::unique_ptr<Applier>(new Applier(std::move(machine)));
 }
 

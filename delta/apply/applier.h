@@ -1,8 +1,8 @@
 // Applies one payload to the spare slot, in one pass and bounded memory.
 //   input   body bytes in order, any cutting: no byte reaches a decoder before its chunk's hash was checked
 //   output  the target image, in order, in pieces of at most 32 KiB, to a TargetWriter
-//   memory  header.arena_bytes, taken in Create(), nothing afterwards (besides the caller's ChunkList)
-//   resume  Resume(LastCheckpoint()) in a new Applier; push body bytes from next_body_offset()
+//   memory  header.arena_bytes, taken in Create() or given, nothing afterwards (besides the caller's ChunkList)
+//   resume  Resume(LastCheckpoint()) in a new Applier; push body bytes from next_body_offset(), which may jump
 //   errors  kCorrupt (body offset), kRefused (not this payload, base or checkpoint), kLimit (the bound), kUnsupported,
 //           and whatever base and target answer. After an error every call answers it again: the slot holds nothing.
 //   Thread rule: one thread at a time. Layout: docs/formats/payload.md.
@@ -17,19 +17,11 @@
 
 #include "core/chunklist.h"
 #include "core/io.h"
+#include "delta/apply/target_writer.h"
 #include "delta/apply/verified_base.h"
 #include "delta/format/format.h"
 
 namespace till::delta {
-
-// Where the target image goes: a slot, a file. Bytes come once and in order, from the offset the applier started at.
-class TargetWriter {
- public:
-  virtual ~TargetWriter() = default;
-  virtual Status Write(ByteView bytes) = 0;
-  // Target bytes, counted from the image's start, that a power cut now would leave behind. Never more than given.
-  virtual uint64_t durable_bytes() const = 0;
-};
 
 // Where to go on after a kill or power cut. Untrusted when it comes back: it is checked against the frame it names.
 struct Checkpoint {
@@ -45,6 +37,7 @@ struct ApplierOptions {
   const VerifiedBase* base = nullptr;     // copied (its Source is not)
   TargetWriter* target = nullptr;         // not owned
   uint64_t max_arena_bytes = 0;           // what this terminal can spare; a payload that declares more is kLimit
+  MutableByteView arena = {};             // header->arena_bytes to work in, not owned; empty: taken from the heap
 };
 
 class Applier {
@@ -62,12 +55,14 @@ class Applier {
   // the hash. kRefused when the checkpoint cannot be of this payload (also found later, by Write): start from 0 then.
   Status Resume(const Checkpoint& checkpoint, Source& written);
 
-  // Body bytes from next_body_offset() on. May write a lot to the target (a long COPY) before it returns.
+  // Body bytes from next_body_offset() on. May write a lot to the target (a long COPY) before it returns. What comes
+  // behind a jump in the same call is dropped: look at next_body_offset() before the next one.
   Status Write(ByteView bytes);
   // Everything came and the target's SHA-256 is the promised one; otherwise kCorrupt.
   Status Finish();
 
-  // The first body byte not taken yet. After Resume() it is the start of the checkpoint's chunk.
+  // The first body byte not taken yet. After Resume() it is the start of the checkpoint's chunk, or 0 when the payload
+  // has a map: then it jumps to that chunk as soon as the map is there.
   uint64_t next_body_offset() const;
   uint64_t target_written() const;
   // The latest place to go on from, by what the target calls durable.

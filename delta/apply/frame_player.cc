@@ -3,10 +3,30 @@
 #include <algorithm>
 
 namespace till::delta {
+namespace {
+
+// The transfer buffer: base bytes, what is predicted from them, and what is made of both.
+constexpr size_t kPredictedBytes = kTransferBytes / 4;
+constexpr size_t kMadeBytes = kTransferBytes / 2;
+
+}  // namespace
+
+FramePlayer::FramePlayer(Source* base, const PayloadHeader& header, TargetWriter& target, const ArenaViews& arena)
+    : header_(header),
+      target_(target),
+      arena_(arena),
+      streams_(header, arena),
+      base_(base, header, arena),
+      block_(header, arena) {}
+
+Status FramePlayer::SetMap(ByteView plain) {
+  if (plain.empty()) return Ok();
+  return Error{ErrorCode::kUnsupported, "a map", plain.size()};
+}
 
 Status FramePlayer::Rehash(Source& written, uint64_t count) {
   while (position_ < count) {
-    const MutableByteView part = transfer_.first(std::min<uint64_t>(count - position_, transfer_.size()));
+    const MutableByteView part = arena_.transfer.first(std::min<uint64_t>(count - position_, kTransferBytes));
     TILL_TRY(ReadFully(written, position_, part));
     hash_.Update(part);
     position_ += part.size();
@@ -14,38 +34,84 @@ Status FramePlayer::Rehash(Source& written, uint64_t count) {
   return Ok();
 }
 
-Status FramePlayer::Play(const FrameHeader& frame, const FrameStreams& streams) {
-  MemoryInput input(streams.control);
-  ControlReader control(input, streams.control.size());
-  OpReader ops(control, frame, header_, header_.base_size);
+Status FramePlayer::Play(const FrameHeader& frame, ByteView coded) {
+  TILL_TRY(streams_.Begin(frame, coded));
+  ControlReader control(streams_.control(), frame.streams[kControl].plain_bytes);
+  base_.SetSegments({});
+  if (frame.kind == FrameKind::kSegments) {
+    base_.SetSegments(TILL_TRY(ReadSegments(control, header_, arena_.segments)));
+  }
+  OpReader ops(control, frame, header_, base_.address_space());
   cursor_ = frame.target_offset;
-  diff_used_ = 0;
-  literal_used_ = 0;
-  while (!ops.at_end()) TILL_TRY(PlayOp(TILL_TRY(ops.Next()), streams));
-  return ops.Finish();
+  block_.Close();
+  predict_ = Op{.kind = OpKind::kPredict};
+  TILL_TRY(PlayOps(ops));
+  TILL_TRY(ops.Finish());
+  return streams_.Finish();
 }
 
-Status FramePlayer::PlayOp(const Op& op, const FrameStreams& streams) {
+Status FramePlayer::PlayOps(OpReader& ops) {
+  while (!ops.at_end()) {
+    const Op op = TILL_TRY(ops.Next());
+    if (op.kind == OpKind::kBlock) {
+      block_.Begin(op);
+    } else if (op.kind == OpKind::kPredict) {
+      if (op.predictor != 0) return Error{ErrorCode::kUnsupported, "predictor", op.predictor};
+      predict_ = op;
+    } else {
+      TILL_TRY(PlayOp(op));
+      if (ops.block_is_full()) TILL_TRY(FinishBlock(ops));
+    }
+  }
+  return Ok();
+}
+
+// Whether the piece made now, whose op or block begins at cursor_, is still wanted.
+bool FramePlayer::NeedsBytes(uint64_t at) const {
+  return block_.open() ? cursor_ + block_.block().length > position_ : at >= position_;
+}
+
+Status FramePlayer::PlayOp(const Op& op) {
+  uint64_t done = 0;
+  while (done < op.length) {
+    const uint64_t left = op.length - done;
+    MutableByteView out = block_.open() ? block_.Room(left) : arena_.transfer.last(kMadeBytes);
+    out = out.first(std::min<uint64_t>(left, out.size()));
+    if (op.kind == OpKind::kDiff) out = out.first(std::min(out.size(), kPredictedBytes));
+    const uint64_t at = cursor_ + done;
+    // Not half: what is already there ends with the piece.
+    if (!block_.open() && at < position_) {
+      if (op.kind == OpKind::kCopy) {
+        done += std::min<uint64_t>(left, position_ - at);
+        continue;
+      }
+      out = out.first(std::min<uint64_t>(out.size(), position_ - at));
+    }
+    TILL_TRY(MakePiece(op, done, out));
+    if (block_.open()) {
+      block_.Advance(out.size());
+    } else if (at >= position_) {
+      TILL_TRY(Emit(out));
+    }
+    done += out.size();
+  }
+  if (!block_.open()) cursor_ += op.length;
+  return Ok();
+}
+
+Status FramePlayer::MakePiece(const Op& op, uint64_t done, MutableByteView out) {
+  const bool needed = NeedsBytes(cursor_ + done);
   switch (op.kind) {
     case OpKind::kCopy:
-      return PlayFromBase(op, {});
+      return needed ? base_.Read(op.base_offset + done, out) : Ok();
     case OpKind::kDiff: {
-      const ByteView diff = streams.diff.subspan(diff_used_, op.length);
-      diff_used_ += op.length;
-      return PlayFromBase(op, diff);
+      if (!needed && !streams_.diff_needs_prediction()) return streams_.ReadDiff({}, out);
+      const MutableByteView predicted = arena_.transfer.first(out.size());
+      TILL_TRY(Predict(op, done, predicted));
+      return streams_.ReadDiff(predicted, out);
     }
-    case OpKind::kData: {
-      ByteView literal = streams.literal.subspan(literal_used_, op.length);
-      literal_used_ += op.length;
-      const uint64_t passed = std::min<uint64_t>(position_ - cursor_, op.length);
-      cursor_ += op.length;
-      for (literal = literal.subspan(passed); !literal.empty();) {
-        const size_t count = std::min(literal.size(), transfer_.size());
-        TILL_TRY(Emit(literal.first(count)));
-        literal = literal.subspan(count);
-      }
-      return Ok();
-    }
+    case OpKind::kData:
+      return streams_.ReadLiteral(out);
     case OpKind::kBlock:
     case OpKind::kPredict:
       break;
@@ -53,28 +119,35 @@ Status FramePlayer::PlayOp(const Op& op, const FrameStreams& streams) {
   return Error{ErrorCode::kUnsupported, "op", static_cast<uint64_t>(op.kind)};
 }
 
-Status FramePlayer::PlayFromBase(const Op& op, ByteView diff) {
-  uint64_t done = std::min<uint64_t>(position_ - cursor_, op.length);
-  cursor_ += op.length;
-  while (done < op.length) {
-    const MutableByteView part = transfer_.first(std::min<uint64_t>(op.length - done, transfer_.size()));
-    TILL_TRY(ReadFully(*base_, op.base_offset + done, part));
-    if (!diff.empty()) {
-      const std::byte* const add = diff.data() + done;
-      for (size_t i = 0; i < part.size(); ++i) {
-        part[i] = static_cast<std::byte>(static_cast<uint8_t>(part[i]) + static_cast<uint8_t>(add[i]));
-      }
-    }
-    TILL_TRY(Emit(part));
-    done += part.size();
+Status FramePlayer::Predict(const Op& op, uint64_t done, MutableByteView predicted) {
+  return base_.Read(op.base_offset + done, predicted);
+}
+
+Status FramePlayer::FinishBlock(OpReader& ops) {
+  const bool needed = NeedsBytes(cursor_);
+  const uint64_t length = block_.block().length;
+  MutableByteView coded = needed ? TILL_TRY(block_.Encode()) : arena_.block_coded.first(length);
+  const uint64_t fixes = TILL_TRY(ops.BeginFixes());
+  MutableByteView rest = coded;
+  for (uint64_t i = 0; i < fixes; ++i) {
+    const Fix fix = TILL_TRY(ops.NextFix());
+    TILL_TRY(ops.FixBytes(rest.subspan(fix.gap, fix.length)));
+    rest = rest.subspan(fix.gap + fix.length);
   }
-  return Ok();
+  block_.Close();
+  const uint64_t passed = std::min<uint64_t>(position_ - cursor_, length);
+  cursor_ += length;
+  return needed ? Emit(coded.subspan(passed)) : Ok();
 }
 
 Status FramePlayer::Emit(ByteView bytes) {
-  TILL_TRY(target_.Write(bytes));
-  hash_.Update(bytes);
-  position_ += bytes.size();
+  while (!bytes.empty()) {
+    const ByteView part = bytes.first(std::min<size_t>(bytes.size(), kTransferBytes));
+    TILL_TRY(target_.Write(part));
+    hash_.Update(part);
+    position_ += part.size();
+    bytes = bytes.subspan(part.size());
+  }
   return Ok();
 }
 

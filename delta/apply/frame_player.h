@@ -1,47 +1,51 @@
-// Plays one decoded frame: reads its ops, reads the base, writes the target and hashes what it wrote.
-//   memory  the transfer buffer it is given; at least 1 byte, usually 32 KiB. Nothing is owned.
-//   errors  those of OpReader, base and target.
+// Plays one frame: reads its ops, makes their bytes, writes the target and hashes what it wrote.
+//   Bytes before position() are made again where streams or encoders need it, but written once: a frame may be played
+//   from its start after a kill. A block wholly before it is not encoded.
+//   Memory: buffers of the arena. Errors: those of OpReader, streams, base and target.
 #pragma once
 
 #include "core/crypto/hash.h"
-#include "delta/apply/applier.h"
-#include "delta/format/ops.h"
+#include "delta/apply/base_view.h"
+#include "delta/apply/block_maker.h"
+#include "delta/apply/frame_streams.h"
+#include "delta/apply/target_writer.h"
 
 namespace till::delta {
 
-struct FrameStreams {
-  ByteView control;
-  ByteView diff;
-  ByteView literal;
-};
-
 class FramePlayer {
  public:
-  FramePlayer(Source* base, const PayloadHeader& header, TargetWriter& target, MutableByteView transfer)
-      : base_(base), header_(header), target_(target), transfer_(transfer) {}
+  FramePlayer(Source* base, const PayloadHeader& header, TargetWriter& target, const ArenaViews& arena);
 
+  // The payload's map, decoded; it must stay.
+  Status SetMap(ByteView plain);
   // Bytes already durable from before: hashed, and not written again by Play().
   Status Rehash(Source& written, uint64_t count);
-  // `frame` starts at or before position(); bytes before position() are passed over.
-  Status Play(const FrameHeader& frame, const FrameStreams& streams);
+  // `frame` starts at or before position(). `coded`: its streams.
+  Status Play(const FrameHeader& frame, ByteView coded);
 
   uint64_t position() const { return position_; }
+  uint64_t segments_opened() const { return base_.opened(); }
   crypto::Sha256Digest TakeDigest() { return hash_.Finish(); }
 
  private:
-  Status PlayOp(const Op& op, const FrameStreams& streams);
-  Status PlayFromBase(const Op& op, ByteView diff);
+  Status PlayOps(OpReader& ops);
+  Status PlayOp(const Op& op);
+  Status MakePiece(const Op& op, uint64_t done, MutableByteView out);
+  Status Predict(const Op& op, uint64_t done, MutableByteView predicted);
+  bool NeedsBytes(uint64_t at) const;
+  Status FinishBlock(OpReader& ops);
   Status Emit(ByteView bytes);
 
-  Source* base_;
   const PayloadHeader& header_;
   TargetWriter& target_;
-  MutableByteView transfer_;
+  const ArenaViews& arena_;
+  FrameStreams streams_;
+  BaseView base_;
+  BlockMaker block_;
   crypto::Sha256 hash_;
+  Op predict_{.kind = OpKind::kPredict};
   uint64_t position_ = 0;  // next target byte to write
-  uint64_t cursor_ = 0;    // where the current op makes its bytes: behind position_ only while passing over
-  uint64_t diff_used_ = 0;
-  uint64_t literal_used_ = 0;
+  uint64_t cursor_ = 0;    // where what is being made belongs: behind position_ only after a kill
 };
 
 }  // namespace till::delta

@@ -55,12 +55,12 @@ Status ApplyPayloadFile(const ApplyFileOptions& options) {
                                                                      .max_arena_bytes = options.max_arena_bytes}));
   TILL_TRY(applier->Start());
   std::byte piece[kPieceBytes];
-  for (uint64_t offset = 0; offset < file.header.body_bytes();) {
+  while (applier->next_body_offset() < file.header.body_bytes()) {
+    const uint64_t offset = applier->next_body_offset();
     const uint64_t left = file.header.body_bytes() - offset;
     const MutableByteView part(piece, static_cast<size_t>(std::min<uint64_t>(left, kPieceBytes)));
     TILL_TRY(ReadFully(*options.payload, file.body_offset + offset, part));
     TILL_TRY(applier->Write(part));
-    offset += part.size();
   }
   TILL_TRY(applier->Finish());
   return options.target->Finish();

@@ -5,8 +5,8 @@
 
 #include "core/chunklist.h"
 #include "delta/diff/frame_builder.h"
-#include "delta/format/arena.h"
 #include "delta/diff/matcher.h"
+#include "delta/format/arena.h"
 
 namespace till::delta {
 namespace {

@@ -3,9 +3,9 @@
 //   less or more; DIFF and DATA are cut where a frame ends. Deterministic. Memory: one frame plus the output.
 #pragma once
 
+#include "delta/codec/zstd_encode.h"
 #include "delta/diff/diff.h"
 #include "delta/format/ops.h"
-#include "delta/codec/zstd_encode.h"
 
 namespace till::delta {
 

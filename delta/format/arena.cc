@@ -6,10 +6,10 @@
 namespace till::delta {
 namespace {
 
-// zstd while it streams: state, one coded block, the window and one more decoded block behind it.
+// zstd while it streams: state and literals, one coded block, the window and one more decoded block behind it.
 uint64_t ZstdStreamBytes(uint64_t window) {
   const uint64_t block = std::min<uint64_t>(window, 128 << 10);
-  return kDecoderBytes + window + 2 * block;
+  return kZstdStreamBytes + window + 2 * block;
 }
 
 uint64_t StreamDecoderBytes(uint8_t codecs, unsigned window_log) {
@@ -23,8 +23,7 @@ uint64_t StreamDecoderBytes(uint8_t codecs, unsigned window_log) {
 
 uint64_t MapDecoderBytes(const PayloadHeader& h) {
   if (h.map_plain_bytes == 0) return 0;
-  const uint64_t window = std::bit_ceil(std::max<uint64_t>(h.map_plain_bytes, 4096));
-  return StreamDecoderBytes(CodecBit(h.map_codec), std::countr_zero(window));
+  return StreamDecoderBytes(CodecBit(h.map_codec), MapWindowLog(h));
 }
 
 }  // namespace
@@ -33,6 +32,14 @@ uint64_t ArenaParts::decoders_bytes() const {
   uint64_t sum = 0;
   for (const uint64_t bytes : decoders) sum += bytes;
   return std::max(sum, map_decoder);
+}
+
+uint64_t ArenaParts::blocks_bytes() const {
+  return std::max(segments + cache + block_plain + block_coded + recode, map_coded);
+}
+
+unsigned MapWindowLog(const PayloadHeader& h) {
+  return static_cast<unsigned>(std::countr_zero(std::bit_ceil(std::max<uint32_t>(h.map_plain_bytes, 4096))));
 }
 
 ArenaParts ArenaPartsFor(const PayloadHeader& h) {
@@ -51,6 +58,7 @@ ArenaParts ArenaPartsFor(const PayloadHeader& h) {
     parts.decoders[stream] = StreamDecoderBytes(codecs, h.window_logs[stream]);
   }
   parts.map_decoder = MapDecoderBytes(h);
+  parts.map_coded = h.map_coded_bytes;
   parts.map = h.map_plain_bytes;
   if (h.recode_count == 0) return parts;
   const bool opens = h.cache_blocks > 0;
@@ -68,8 +76,7 @@ ArenaParts ArenaPartsFor(const PayloadHeader& h) {
 
 uint64_t ArenaBytesFor(const PayloadHeader& header) {
   const ArenaParts p = ArenaPartsFor(header);
-  return p.chunk + p.transfer + p.coded + p.plain + p.decoders_bytes() + p.map + p.segments + p.cache + p.block_plain +
-         p.block_coded + p.recode + kAlignmentBytes;
+  return p.chunk + p.transfer + p.coded + p.plain + p.decoders_bytes() + p.map + p.blocks_bytes() + kAlignmentBytes;
 }
 
 }  // namespace till::delta

@@ -136,7 +136,7 @@ Applied ApplyFile(const Bytes& file, const Bytes& base, size_t piece) {
                                                    .header = &opened.header,
                                                    .base = &verified,
                                                    .target = &target,
-                                                   .max_arena_bytes = 8 << 20}));
+                                                   .max_arena_bytes = 64 << 20}));
     TILL_TRY(applier->Start());
     ByteView rest = ByteView(file).subspan(opened.body_offset);
     while (!rest.empty()) {

@@ -1,0 +1,210 @@
+// Payloads of minor version 2 through the applier: opened segments, made blocks, fixes, stream codecs.
+#include <gtest/gtest.h>
+
+#include "delta/apply/applier.h"
+#include "delta/format/arena.h"
+#include "tests/delta/assembler.h"
+
+namespace till::delta {
+namespace {
+
+using namespace testing;
+
+struct Job {
+  explicit Job(Assembled assembled) : all(std::move(assembled)), source(all.file), base(all.base) {
+    opened = std::make_unique<PayloadFile>(OpenPayload(source).value());
+    verified = std::make_unique<VerifiedBase>(VerifiedBase::Check(&base, opened->header).value());
+  }
+  std::unique_ptr<Applier> NewApplier(TargetWriter& writer, MutableByteView arena = {}) {
+    return Applier::Create({.chunks = &opened->chunks,
+                            .header = &opened->header,
+                            .base = verified.get(),
+                            .target = &writer,
+                            .max_arena_bytes = 64 << 20,
+                            .arena = arena})
+        .value();
+  }
+  Status Pump(Applier& applier, size_t piece = 1000) {
+    const ByteView body = BodyOf(all.file);
+    while (applier.next_body_offset() < body.size()) {
+      const uint64_t at = applier.next_body_offset();
+      TILL_TRY(applier.Write(body.subspan(at, std::min<uint64_t>(piece, body.size() - at))));
+    }
+    return applier.Finish();
+  }
+
+  Assembled all;
+  MemorySource source;
+  MemorySource base;
+  std::unique_ptr<PayloadFile> opened;
+  std::unique_ptr<VerifiedBase> verified;
+};
+
+Assembled Small() {
+  Assembler a = SmallAssembler();
+  Bytes file = a.File();
+  return {a.base(), a.target(), file};
+}
+
+TEST(BlockApplier, RebuildsRandomTargets) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const Assembled all = RandomAssembled(seed, 40'000);
+    const Applied applied = ApplyFile(all.file, all.base, seed % 3 == 0 ? 777 : 0);
+    ASSERT_TRUE(applied.status.ok()) << "seed " << seed << ": " << applied.status.error().what << " "
+                                     << applied.status.error().detail;
+    ASSERT_EQ(applied.target, all.target) << seed;
+  }
+}
+
+TEST(BlockApplier, MakesBlocksForAFullPayloadToo) {
+  Assembler a = Assembler::Full();
+  a.AddRecode(Recode::Zstd(9));
+  a.BeginFrame();
+  a.BeginBlock(0, 5000);
+  a.Data(Bytes(5000, std::byte{'x'}));
+  a.EndBlock();
+  a.EndFrame();
+  const Bytes file = a.File();
+  const Applied applied = ApplyFile(file, {});
+  ASSERT_TRUE(applied.status.ok()) << applied.status.error().what;
+  EXPECT_EQ(applied.target, a.target());
+}
+
+// The arena the header declares is all there is: canaries around it, and not a byte more than ArenaBytesFor() says.
+TEST(BlockApplier, WorksInExactlyTheArenaItDeclares) {
+  for (uint64_t seed = 100; seed < 130; ++seed) {
+    Job job(RandomAssembled(seed, 30'000));
+    const uint64_t arena_bytes = job.opened->header.arena_bytes;
+    ASSERT_EQ(arena_bytes, ArenaBytesFor(job.opened->header));
+    for (const size_t skew : {0, 1, 15}) {
+      Bytes memory(arena_bytes + 64, std::byte{0xa5});
+      MemoryTarget target;
+      const auto applier = job.NewApplier(target, MutableByteView(memory).subspan(16 + skew, arena_bytes));
+      ASSERT_TRUE(applier->Start().ok());
+      const Status status = job.Pump(*applier);
+      ASSERT_TRUE(status.ok()) << seed << " " << status.error().what;
+      ASSERT_EQ(target.bytes(), job.all.target);
+      for (size_t i = 0; i < 16 + skew; ++i) ASSERT_EQ(memory[i], std::byte{0xa5});
+      for (size_t i = 16 + skew + arena_bytes; i < memory.size(); ++i) ASSERT_EQ(memory[i], std::byte{0xa5});
+    }
+  }
+}
+
+TEST(BlockApplier, RefusesAnArenaSmallerThanDeclared) {
+  Job job(Small());
+  Bytes memory(job.opened->header.arena_bytes - 1);
+  MemoryTarget target;
+  const auto refused = Applier::Create({.chunks = &job.opened->chunks,
+                                        .header = &job.opened->header,
+                                        .base = job.verified.get(),
+                                        .target = &target,
+                                        .max_arena_bytes = 64 << 20,
+                                        .arena = memory});
+  EXPECT_EQ(refused.error().code, ErrorCode::kLimit);
+}
+
+// covers S04
+TEST(BlockApplier, ResumesAfterAKillAtEveryWrite) {
+  for (const uint64_t seed : {1, 2, 3, 4, 5, 6}) {
+    for (const size_t durable_step : {1, 4096}) {
+      Job job(RandomAssembled(seed, 25'000));
+      bool fired = true;
+      for (size_t fail_at = 1; fired; ++fail_at) {
+        MemoryTarget first({}, fail_at, durable_step);
+        const auto applier = job.NewApplier(first);
+        ASSERT_TRUE(applier->Start().ok());
+        fired = !job.Pump(*applier).ok();
+        const Checkpoint checkpoint = applier->LastCheckpoint();
+        const Bytes kept(first.bytes().begin(), first.bytes().begin() + checkpoint.target_offset);
+        MemoryTarget second(kept);
+        MemorySource written(kept);
+        const auto next = job.NewApplier(second);
+        ASSERT_TRUE(next->Resume(checkpoint, written).ok());
+        const Status done = job.Pump(*next);
+        ASSERT_TRUE(done.ok()) << done.error().what << " at write " << fail_at << " seed " << seed;
+        ASSERT_EQ(second.bytes(), job.all.target);
+      }
+    }
+  }
+}
+
+// Every byte of a small payload, with hashes made anew. covers D09 S04
+TEST(BlockApplier, SurvivesEveryFlippedBitOfASmallPayload) {
+  const Assembled all = Small();
+  const Applied good = ApplyFile(all.file, all.base);
+  ASSERT_TRUE(good.status.ok()) << good.status.error().what;
+  ASSERT_EQ(good.target, all.target);
+  const ByteView body = BodyOf(all.file);
+  size_t passed = 0;
+  for (size_t bit = 0; bit < body.size() * 8; ++bit) {
+    Bytes bad(body.begin(), body.end());
+    bad[bit / 8] ^= std::byte{1} << bit % 8;
+    const Applied applied = ApplyFile(SignBody(bad), all.base);
+    ASSERT_LE(applied.target.size(), all.target.size() + (128u << 10));
+    if (!applied.status.ok()) continue;
+    ++passed;
+    EXPECT_EQ(applied.target, all.target) << "byte " << bit / 8;
+  }
+  EXPECT_GT(passed, 8u) << "the instruction estimate and looser bounds change nothing";
+}
+
+TEST(BlockApplier, RefusesAPayloadCutAtAnyByte) {
+  const Assembled all = Small();
+  const ByteView body = BodyOf(all.file);
+  for (size_t size = 0; size < body.size(); ++size) {
+    ASSERT_FALSE(ApplyFile(SignBody(body.first(size)), all.base).status.ok()) << size;
+  }
+}
+
+// covers S17: what a segment opens to is checked by the target's hash; that it opens at all, at once.
+TEST(BlockApplier, RefusesSegmentsThatDoNotOpen) {
+  for (const auto spoil : {+[](Segment& s) { s.offset -= 1; }, +[](Segment& s) { s.coded_bytes -= 1; },
+                           +[](Segment& s) { s.plain_bytes -= 1; }, +[](Segment& s) { s.recode = 1; }}) {
+    Assembler a = SmallAssembler();
+    const Bytes good = a.File();
+    Segment segment{500, static_cast<uint32_t>(a.base().size() - 500), 3000, 0, 0};
+    spoil(segment);
+    ByteWriter control;
+    EncodeSegments(std::span(&segment, 1), a.header(), control);
+    uint64_t position = 0;
+    EncodeOp({.kind = OpKind::kCopy, .length = 10, .base_offset = a.base().size()}, position, control);
+    CraftedFrame& frame = a.frames()[0];
+    frame.coded = {control.bytes(), Bytes(), Bytes()};
+    frame.header.op_count = 1;
+    frame.header.streams = {};
+    frame.header.streams[kControl] = {Codec::kStored, static_cast<uint32_t>(control.size()),
+                                      static_cast<uint32_t>(control.size())};
+    const Applied applied = ApplyFile(a.File(), a.base());
+    ASSERT_FALSE(applied.status.ok());
+    EXPECT_EQ(applied.status.error().code, ErrorCode::kCorrupt);
+    EXPECT_TRUE(applied.target.empty());
+  }
+}
+
+// A block of another length than promised writes nothing at all.
+TEST(BlockApplier, RefusesABlockThatEncodesToAnotherLength) {
+  Assembler a = SmallAssembler();
+  a.File();
+  a.header().block_coded_bytes_max += 1;
+  ByteWriter control;
+  EncodeSegments({}, a.header(), control);
+  uint64_t position = 0;
+  const Bytes plain(100, std::byte{1});
+  const auto coded = static_cast<uint64_t>(EncodeBlock(a.header().recodes[1], plain).size());
+  EncodeOp({.kind = OpKind::kBlock, .length = coded + 1, .plain_bytes = 100, .recode = 1}, position, control);
+  EncodeOp({.kind = OpKind::kData, .length = 100}, position, control);
+  EncodeFixes({}, {}, control);
+  CraftedFrame& frame = a.frames()[0];
+  frame.coded = {control.bytes(), Bytes(), plain};
+  frame.header.op_count = 2;
+  const auto bytes = static_cast<uint32_t>(control.size());
+  frame.header.streams = {StreamInfo{Codec::kStored, bytes, bytes}, StreamInfo{}, StreamInfo{Codec::kStored, 100, 100}};
+  frame.header.target_bytes = coded + 1;
+  const Applied applied = ApplyFile(a.File(), a.base());
+  ASSERT_FALSE(applied.status.ok());
+  EXPECT_STREQ(applied.status.error().what, "an encoded block of another length");
+  EXPECT_TRUE(applied.target.empty());
+}
+
+}  // namespace
+}  // namespace till::delta
