@@ -66,7 +66,7 @@ struct Installer::Job {
   InstallEnd Run();
 
   // --- what every step below answers: go on (nothing is set) or end ---
-  enum class Flow : uint8_t { kGoOn, kNextSource, kRestart, kEnd };
+  enum class Flow : uint8_t { kGoOn, kJump, kNextSource, kRestart, kEnd };  // kJump: bytes from elsewhere
   Flow EndWith(InstallEnd::Kind kind);
   Flow RefuseWith(Refusal refusal);
   Flow Classify(const Error& error);
@@ -204,8 +204,9 @@ Installer::Job::Flow Installer::Job::TakeChunk() {
   }
   mixed = false;
   if (applier) {
+    const size_t follows = next_chunk + 1;
     if (Push(next_chunk, partial) != Flow::kGoOn) return flow;
-    next_chunk++;
+    if (next_chunk != follows) flow = Flow::kJump;  // a resume that had to fetch the payload's map again
   } else {
     first_chunk = partial;
     SaveHead();
@@ -262,7 +263,6 @@ Installer::Job::Flow Installer::Job::StartApplier() {
   if (next % chunks->chunk_bytes() != 0 || next >= chunks->body_length()) return flow = Flow::kRestart;
   next_chunk = next / chunks->chunk_bytes();
   if (next_chunk > 0) return flow;
-  next_chunk = 1;  // the first one is here
   return Push(0, first_chunk);
 }
 
@@ -273,6 +273,7 @@ Installer::Job::Flow Installer::Job::Push(size_t index, ByteView chunk) {
   if (skip >= chunk.size()) return flow;
   const Status written = applier->Write(chunk.subspan(skip));
   if (!written.ok()) return Classify(written.error());
+  next_chunk = applier->next_body_offset() / chunks->chunk_bytes();
   return flow;
 }
 
@@ -346,7 +347,7 @@ InstallEnd Installer::Job::Run() {
       break;
     }
     const Flow next = Download(input.sources[at]);
-    if (next == Flow::kEnd || next == Flow::kRestart) continue;
+    if (next == Flow::kEnd || next == Flow::kRestart || next == Flow::kJump) continue;
     if (chunks && next_chunk >= chunks->chunk_count() && partial.empty() && next == Flow::kGoOn) continue;
     if (next == Flow::kNextSource) {
       const bool whose = !mixed;  // a wrong chunk of two sources: this one is asked for all of it

@@ -7,7 +7,8 @@ import os, re, subprocess, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Folders whose code may reach the terminal, and files in them that do not.
-TERMINAL = ("core/", "delta/format/", "delta/apply/", "delta/codec/", "delta/residual/", "delta/mips/", "device/", "bootloader/")
+TERMINAL = ("core/", "delta/format/", "delta/apply/", "delta/codec/", "delta/residual/",
+            "delta/mips/", "device/", "bootloader/")
 HOST_ONLY = ("core/http/server", "core/http/request", "core/http/range", "core/http/response",
              "core/http/connection", "core/http/loop", "core/http/tls", "core/http/worker_pool",
              "core/kv/", "core/tuf/repository", "delta/codec/zstd_encode")

@@ -98,6 +98,7 @@ class Applier::Machine {
   uint32_t next_frame_ = 0;
   uint64_t ops_seen_ = 0;
   uint64_t resume_at_ = 0;  // body offset of the checkpoint's frame; 0: from the start
+  Checkpoint resumed_;      // good until a frame begins
   bool first_frame_ = true;
   std::array<FrameStart, kRememberedFrames> starts_{};
   size_t start_count_ = 0;
@@ -127,6 +128,7 @@ Status Applier::Machine::Resume(const Checkpoint& checkpoint, Source& written) {
   }
   TILL_TRY(Guard(player_.Rehash(written, checkpoint.target_offset)));
   resume_at_ = checkpoint.body_offset;
+  resumed_ = checkpoint;
   next_frame_ = checkpoint.frame_index;
   if (header_.map_coded_bytes > 0) {
     state_ = State::kHeader;  // the map is not kept: it comes again
@@ -317,6 +319,7 @@ Checkpoint Applier::Machine::LastCheckpoint() const {
     const FrameStart& start = starts_[(start_count_ - back) % kRememberedFrames];
     if (start.target_offset <= durable) return {start.body_offset, start.index, durable};
   }
+  if (known == 0 && resume_at_ > 0) return resumed_;
   return {header_.first_frame_offset(), 0, 0};
 }
 

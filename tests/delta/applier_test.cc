@@ -255,6 +255,22 @@ TEST(Applier, ReadsAgainAtMostOneFrameAndOneChunkWhenItResumes) {
   }
 }
 
+// A kill before the first frame's header came again costs nothing.
+TEST(Applier, KeepsItsCheckpointUntilAFrameBegins) {
+  Job job(ThreeFrames());
+  MemoryTarget first({}, 4);
+  const auto applier = job.NewApplier(first);
+  ASSERT_TRUE(applier->Start().ok());
+  ASSERT_FALSE(job.Pump(*applier).ok());
+  const Checkpoint checkpoint = applier->LastCheckpoint();
+  ASSERT_GT(checkpoint.target_offset, 0u);
+  MemoryTarget second(first.bytes());
+  MemorySource written(first.bytes());
+  const auto next = job.NewApplier(second);
+  ASSERT_TRUE(next->Resume(checkpoint, written).ok());
+  EXPECT_EQ(next->LastCheckpoint(), checkpoint);
+}
+
 // covers S18
 TEST(Applier, RefusesForgedCheckpoints) {
   Job job(ThreeFrames());
