@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <mutex>
 
 #include "core/clock.h"
 #include "core/text.h"
@@ -18,6 +19,16 @@ namespace {
 std::atomic<Level> g_lowest{Level::kInfo};
 std::atomic<Format> g_format{Format::kText};
 char g_program[32] = "till";
+
+struct KeptTail {
+  std::mutex mutex;
+  size_t most_bytes = 0;
+  std::string text;
+};
+KeptTail& Kept() {
+  static KeptTail kept;
+  return kept;
+}
 
 constexpr const char* kLevelNames[] = {"debug", "info", "warn", "error"};
 
@@ -54,6 +65,16 @@ void Configure(std::string_view program, Level lowest, Format format) {
   g_format = format;
 }
 
+void KeepTail(size_t bytes) {
+  const std::lock_guard lock(Kept().mutex);
+  Kept().most_bytes = bytes;
+}
+
+std::string Tail() {
+  const std::lock_guard lock(Kept().mutex);
+  return Kept().text;
+}
+
 void Write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (level < g_lowest.load()) return;
   std::string line;
@@ -61,6 +82,14 @@ void Write(Level level, std::string_view message, std::initializer_list<Field> f
     AppendJsonLine(line, level, message, fields);
   } else {
     AppendTextLine(line, level, message, fields);
+  }
+  {
+    KeptTail& kept = Kept();
+    const std::lock_guard lock(kept.mutex);
+    if (kept.most_bytes > 0) {
+      kept.text += line;
+      if (kept.text.size() > kept.most_bytes) kept.text.erase(0, kept.text.size() - kept.most_bytes);
+    }
   }
   // A log line that cannot be written has nowhere to be reported.
   [[maybe_unused]] const ssize_t put = write(STDERR_FILENO, line.data(), line.size());

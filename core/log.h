@@ -29,6 +29,9 @@ struct Field {
 // Set once at the start of main(): the program's name, the lowest level shown, the form.
 void Configure(std::string_view program, Level lowest, Format format);
 
+// Keeps the end of what is logged from now on, `bytes` of it, for a report after a failure; Tail() shows it.
+void KeepTail(size_t bytes);
+std::string Tail();
 void Write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
 inline void Debug(std::string_view m, std::initializer_list<Field> f = {}) { Write(Level::kDebug, m, f); }
 inline void Info(std::string_view m, std::initializer_list<Field> f = {}) { Write(Level::kInfo, m, f); }

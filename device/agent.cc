@@ -4,6 +4,7 @@
 #include <array>
 
 #include "bootloader/boot_state.h"
+#include "device/agent_report.h"
 
 namespace till::device {
 namespace {
@@ -12,60 +13,22 @@ using Kind = Event::Kind;
 
 constexpr uint8_t kMaxReboots = 3;  // asked for without the new slot coming up: the boot code will not try it
 
-// --- Reports ---
-
-void Queue(AgentState& s, Feedback feedback) {
-  if (feedback.action.empty()) return;  // a trial that no server asked for
-  if (feedback.action == s.action) {    // numbers belong to the action under way; others go without
-    feedback.seq = ++s.feedback_seq;
-    feedback.bytes = s.received_bytes;
-  }
-  // A full queue means the server was away for long: steps give way to outcomes.
-  if (s.feedbacks.size() >= AgentState::kMaxFeedbacks) {
-    const auto step = std::find_if(s.feedbacks.begin(), s.feedbacks.end(),
-                                   [](const Feedback& f) { return f.execution == "proceeding"; });
-    s.feedbacks.erase(step == s.feedbacks.end() ? s.feedbacks.begin() : step);
-  }
-  s.feedbacks.push_back(std::move(feedback));
-}
-
-void QueueStep(AgentState& s, uint32_t code, std::string detail) {
-  Feedback feedback;
-  feedback.action = s.action;
-  feedback.execution = "proceeding";
-  feedback.finished = "none";
-  feedback.code = code;
-  feedback.details.push_back(std::move(detail));
-  Queue(s, std::move(feedback));
-}
-
-void QueueOutcome(AgentState& s, bool success, std::string detail) {
-  Feedback feedback;
-  feedback.action = s.action;
-  feedback.execution = "closed";
-  feedback.finished = success ? "success" : "failure";
-  feedback.details.push_back(std::move(detail));
-  Queue(s, std::move(feedback));
-}
-
-void QueueCancelAnswer(AgentState& s, const std::string& action, bool stopped, std::string detail) {
-  Feedback feedback;
-  feedback.about_cancel = true;
-  feedback.action = action;
-  feedback.execution = stopped ? "closed" : "rejected";
-  feedback.finished = stopped ? "success" : "none";
-  feedback.details.push_back(std::move(detail));
-  Queue(s, std::move(feedback));
-}
-
 // --- What several rows do ---
 
 void Forget(AgentState& s) {
   s.phase = Phase::kIdle;
   s.action.clear();
+  s.version.clear();
   s.plan = Plan{};
+  s.waiting.clear();
+  s.signed_floor = 0;
+  s.refused.clear();
   s.checkpoint = delta::Checkpoint{};
   s.received_bytes = 0;
+  s.received_before = 0;
+  s.total_bytes = 0;
+  s.waiting_for.clear();
+  s.asked_unix_s = 0;
   s.feedback_seq = 0;
   s.reboots = 0;
   s.failure.clear();
@@ -76,9 +39,10 @@ void Begin(AgentState& s, const std::string& action) {
   s.action = action;
 }
 
-void Close(Step& step, bool success, const std::string& detail) {
+void Close(Step& step, bool success, const std::string& reason, const Event& event) {
   AgentState& s = step.state;
-  QueueOutcome(s, success, detail);
+  QueueOutcome(s, success, reason, event.details);
+  if (!success) s.trouble = {reason, s.action, s.version, event.unix_s};
   s.closed_action = s.action;
   Forget(s);
 }
@@ -106,7 +70,8 @@ void BackOff(Step& step, const Event& event) {
 
 void Offer(Step& step, const Event& event) {
   AgentState& s = step.state;
-  if (event.action == s.closed_action) return Add(step, {Action::kSendFeedback, Action::kRest});
+  const bool again = event.action == s.closed_action && !event.action.starts_with(kLocalAction);
+  if (again) return Add(step, {Action::kSendFeedback, Action::kRest});
   if (s.action != event.action) {
     // The server gave up the old one: what was written for it goes.
     EraseIfWritten(step);
@@ -121,33 +86,94 @@ void Gone(Step& step, const Event&) {
   Add(step, {Action::kRest});
 }
 
-void Accept(Step& step, const Event& event) {
-  AgentState& s = step.state;
-  s.plan = event.plan;
-  s.phase = Phase::kOffered;
-  QueueStep(s, 100, "offered: " + s.plan.target.version);
-  Add(step, {Action::kSendFeedback, Action::kPrepare});
+// What the offer says of the whole release; `plans` begin with the one to install now.
+void TakePlans(AgentState& s, const Event& event, std::vector<Plan> plans) {
+  if (!event.plan.target.version.empty()) s.version = event.plan.target.version;
+  s.signed_floor = event.plan.component == 0 ? event.plan.signed_floor : 0;
+  for (const Plan& plan : event.waiting) {
+    if (plan.component == 0 && !plan.is_copy) s.signed_floor = plan.signed_floor;
+  }
+  s.plan = std::move(plans.front());
+  plans.erase(plans.begin());
+  s.waiting = std::move(plans);
+  s.total_bytes = s.received_before + s.plan.payload_bytes;
+  for (const Plan& plan : s.waiting) s.total_bytes += plan.payload_bytes;
 }
 
-// The same action was offered again after an interruption.
+std::vector<Plan> AllPlans(const Event& event) {
+  std::vector<Plan> plans = {event.plan};
+  plans.insert(plans.end(), event.waiting.begin(), event.waiting.end());
+  return plans;
+}
+
+void Accept(Step& step, const Event& event) {
+  AgentState& s = step.state;
+  TakePlans(s, event, AllPlans(event));
+  s.phase = Phase::kOffered;
+  QueueStep(s, 100, "offered: " + s.version);
+  Add(step, {Action::kSendFeedback, Action::kAskInstall});
+}
+
+// The same action was offered again after an interruption. What is in the slot already stays there.
 void AcceptAgain(Step& step, const Event& event) {
   AgentState& s = step.state;
-  if (!s.plan.SamePayload(event.plan)) {
+  std::vector<Plan> plans = AllPlans(event);
+  if (s.phase == Phase::kInstalling) {
+    std::erase_if(plans, [&](const Plan& plan) {
+      const SlotImage& there = s.slot(s.target, plan.component);
+      return there.known && there.sha256 == plan.target.sha256;
+    });
+    const auto current =
+        std::find_if(plans.begin(), plans.end(), [&](const Plan& plan) { return s.plan.SamePayload(plan); });
+    if (current != plans.end()) std::rotate(plans.begin(), current, current + 1);
+  }
+  if (plans.empty()) {  // it all came before
+    s.phase = Phase::kVerified;
+    return Add(step, {Action::kSendFeedback, Action::kAskSwitch});
+  }
+  if (!s.plan.SamePayload(plans.front())) {
     s.checkpoint = delta::Checkpoint{};
     s.received_bytes = 0;
   }
-  s.plan = event.plan;
-  Add(step, {Action::kSendFeedback, Action::kPrepare});
+  TakePlans(s, event, std::move(plans));
+  Add(step, {Action::kSendFeedback, Action::kAskInstall});
 }
 
 void Refuse(Step& step, const Event& event) {
   EraseIfWritten(step);
-  Close(step, false, event.text);
+  Close(step, false, event.text, event);
   Add(step, {Action::kSendFeedback, Action::kRest});
 }
 
+// A payload was given up and policy knows another: never twice the same, and never one that was not allowed.
+void RefuseOrNext(Step& step, const Event& event) {
+  AgentState& s = step.state;
+  if (!event.next_choice || s.refused.size() >= AgentState::kMaxRefused) return Refuse(step, event);
+  s.refused.push_back(s.plan.payload);
+  s.received_before += s.received_bytes;
+  s.received_bytes = 0;
+  s.checkpoint = delta::Checkpoint{};
+  s.phase = Phase::kOffered;
+  QueueStep(s, 115, "another payload is taken: " + event.text);
+  Add(step, {Action::kSendFeedback, Action::kCheck});
+}
+
+void NotYet(Step& step, const Event& event) {
+  AgentState& s = step.state;
+  if (s.phase == Phase::kVerified && s.asked_unix_s == 0) s.asked_unix_s = event.unix_s;
+  if (s.waiting_for == event.text) return Add(step, {Action::kRest});
+  s.waiting_for = event.text;
+  QueueStep(s, s.phase == Phase::kVerified ? 135 : 105, "waiting: " + event.text);
+  Add(step, {Action::kSendFeedback, Action::kRest});
+}
+
+void MayInstall(Step& step, const Event&) {
+  step.state.waiting_for.clear();
+  Add(step, {Action::kPrepare});
+}
+
 void Already(Step& step, const Event& event) {
-  Close(step, true, "runs already: " + event.text);
+  Close(step, true, "runs already: " + event.text, event);
   Add(step, {Action::kSendFeedback, Action::kRest});
 }
 
@@ -155,10 +181,13 @@ void StartInstall(Step& step, const Event& event) {
   AgentState& s = step.state;
   s.phase = Phase::kInstalling;
   s.erase_spare = false;
-  s.slot(OtherSlot(event.boot.running)) = SlotImage{};
+  s.target = OtherSlot(event.boot.running);
+  s.slot(s.target, s.plan.component) = SlotImage{};
+  for (const Plan& plan : s.waiting) s.slot(s.target, plan.component) = SlotImage{};
+  const char* kind = s.plan.is_copy ? "copy" : s.plan.is_delta ? "delta" : "full payload";
   QueueStep(s, 110,
-            std::string("downloading a ") + (s.plan.is_delta ? "delta" : "full payload") + " of " +
-                std::to_string(s.plan.payload_bytes) + " bytes");
+            std::string("downloading a ") + kind + " of " + std::to_string(s.plan.payload_bytes) + " bytes" +
+                (s.waiting.empty() ? "" : ", " + std::to_string(s.waiting.size()) + " more parts"));
   Add(step, {Action::kSendFeedback, Action::kInstall});
 }
 
@@ -174,14 +203,23 @@ void Written(Step& step, const Event& event) {
   s.phase = Phase::kWritten;
   s.received_bytes = event.received_bytes;
   s.peak_rss_kib = event.peak_rss_kib;
-  QueueStep(s, 120, "written: " + std::to_string(s.plan.target.length_bytes) + " bytes");
+  if (s.waiting.empty()) QueueStep(s, 120, "written: " + std::to_string(s.plan.target.length_bytes) + " bytes");
   Add(step, {Action::kSendFeedback, Action::kReadBack});
 }
 
-void Verified(Step& step, const Event& event) {
+void Verified(Step& step, const Event&) {
   AgentState& s = step.state;
+  s.slot(s.target, s.plan.component) = s.plan.target;
+  if (!s.waiting.empty()) {
+    s.received_before += s.received_bytes;
+    s.received_bytes = 0;
+    s.checkpoint = delta::Checkpoint{};
+    s.plan = s.waiting.front();
+    s.waiting.erase(s.waiting.begin());
+    s.phase = Phase::kInstalling;
+    return Add(step, {Action::kInstall});
+  }
   s.phase = Phase::kVerified;
-  s.slot(OtherSlot(event.boot.running)) = s.plan.target;
   QueueStep(s, 130, "verified: read back, peak memory " + std::to_string(s.peak_rss_kib) + " KiB");
   Add(step, {Action::kSendFeedback, Action::kAskSwitch});
 }
@@ -189,7 +227,8 @@ void Verified(Step& step, const Event& event) {
 void Switch(Step& step, const Event&) {
   AgentState& s = step.state;
   s.phase = Phase::kTrying;
-  QueueStep(s, 140, "trying: " + s.plan.target.version);
+  s.waiting_for.clear();
+  QueueStep(s, 140, "trying: " + s.version);
   Add(step, {Action::kBeginTrial, Action::kSendFeedback, Action::kReboot});
 }
 
@@ -200,10 +239,10 @@ void Unhealthy(Step& step, const Event& event) {
   Add(step, {Action::kMarkFailed, Action::kReboot});
 }
 
-void Confirmed(Step& step, const Event&) {
+void Confirmed(Step& step, const Event& event) {
   AgentState& s = step.state;
-  s.floor = std::max(s.floor, std::min(s.plan.signed_floor, s.plan.target.rollback_index));
-  Close(step, true, "confirmed: " + s.plan.target.version);
+  s.floor = std::max(s.floor, std::min(s.signed_floor, s.slot(s.target).rollback_index));
+  Close(step, true, "confirmed: " + s.version, event);
   Add(step, {Action::kSendFeedback, Action::kPoll});
 }
 
@@ -244,9 +283,9 @@ std::string FallBackReason(uint8_t reason) {
   }
 }
 
-void RollBack(Step& step, const std::string& reason) {
+void RollBack(Step& step, const std::string& reason, const Event& event) {
   EraseIfWritten(step);
-  Close(step, false, reason);
+  Close(step, false, reason, event);
   Add(step, {Action::kSendFeedback, Action::kPoll});
 }
 
@@ -272,10 +311,9 @@ void StartTrying(Step& step, const Event& event) {
     return Add(step, {Action::kMarkFailed, Action::kLook});
   }
   if (boot.running != boot.stable) return Add(step, {Action::kReboot});  // marked failed, still running in it
-  if (boot.has_failed) return RollBack(step, failing ? s.failure : FallBackReason(boot.failed_reason));
-  const SlotImage& here = s.slot(boot.running);
-  if (here.known && here.sha256 == s.plan.target.sha256) return Confirmed(step, event);  // killed behind the confirm
-  Add(step, {Action::kBeginTrial, Action::kSendFeedback, Action::kReboot});              // killed before the trial
+  if (boot.has_failed) return RollBack(step, failing ? s.failure : FallBackReason(boot.failed_reason), event);
+  if (boot.running == s.target) return Confirmed(step, event);               // killed behind the confirm
+  Add(step, {Action::kBeginTrial, Action::kSendFeedback, Action::kReboot});  // killed before the trial
 }
 
 // A trial that this journal knows nothing about: somebody began it by hand, or the journal was lost.
@@ -283,7 +321,8 @@ void StartIdle(Step& step, const Event& event) {
   const BootView& boot = event.boot;
   if (boot.in_trial && boot.running == boot.trial) {
     step.state.phase = Phase::kTrying;
-    step.state.plan.target = step.state.slot(boot.running);
+    step.state.target = boot.running;
+    step.state.version = step.state.slot(boot.running).version;
     return Add(step, {Action::kCheckHealth});
   }
   if (step.state.erase_spare && !boot.in_trial) Add(step, {Action::kEraseSpare});
@@ -291,7 +330,13 @@ void StartIdle(Step& step, const Event& event) {
 }
 
 // The trial could not be begun.
-void TrialRefused(Step& step, const Event& event) { RollBack(step, event.text); }
+void TrialRefused(Step& step, const Event& event) { RollBack(step, event.text, event); }
+
+// Somebody started the other slot meanwhile: what lies in the one that runs is no half-written payload of ours.
+void StartInstalling(Step& step, const Event& event) {
+  if (event.boot.running == step.state.target) Forget(step.state);
+  PollNow(step, event);
+}
 
 void StartWritten(Step& step, const Event&) { Add(step, {Action::kReadBack}); }
 void StartVerified(Step& step, const Event&) { Add(step, {Action::kAskSwitch}); }
@@ -319,16 +364,21 @@ constexpr std::array kTable = {
     Row{Phase::kOffered, Kind::kOffer, Offer},
     Row{Phase::kOffered, Kind::kCancel, CancelNow},
     Row{Phase::kOffered, Kind::kAccepted, AcceptAgain},
-    Row{Phase::kOffered, Kind::kRefused, Refuse},
+    Row{Phase::kOffered, Kind::kAlready, Already},
+    Row{Phase::kOffered, Kind::kRefused, RefuseOrNext},
     Row{Phase::kOffered, Kind::kInterrupted, BackOff},
+    Row{Phase::kOffered, Kind::kNotYet, NotYet},
+    Row{Phase::kOffered, Kind::kMayInstall, MayInstall},
     Row{Phase::kOffered, Kind::kReady, StartInstall},
 
-    Row{Phase::kInstalling, Kind::kStarted, PollNow},
+    Row{Phase::kInstalling, Kind::kStarted, StartInstalling},
     Row{Phase::kInstalling, Kind::kNothing, Gone},
     Row{Phase::kInstalling, Kind::kOffer, Offer},
     Row{Phase::kInstalling, Kind::kCancel, CancelNow},
     Row{Phase::kInstalling, Kind::kAccepted, AcceptAgain},
-    Row{Phase::kInstalling, Kind::kRefused, Refuse},
+    Row{Phase::kInstalling, Kind::kRefused, RefuseOrNext},
+    Row{Phase::kInstalling, Kind::kNotYet, NotYet},
+    Row{Phase::kInstalling, Kind::kMayInstall, MayInstall},
     Row{Phase::kInstalling, Kind::kReady, GoOnInstalling},
     Row{Phase::kInstalling, Kind::kProgress, Progress},
     Row{Phase::kInstalling, Kind::kInterrupted, BackOff},
@@ -341,6 +391,7 @@ constexpr std::array kTable = {
     Row{Phase::kVerified, Kind::kStarted, StartVerified},
     Row{Phase::kVerified, Kind::kRefused, Refuse},
     Row{Phase::kVerified, Kind::kCancel, CancelNow},
+    Row{Phase::kVerified, Kind::kNotYet, NotYet},
     Row{Phase::kVerified, Kind::kMaySwitch, Switch},
 
     Row{Phase::kTrying, Kind::kStarted, StartTrying},
@@ -361,6 +412,8 @@ const char* ActionName(Action action) {
       return "poll";
     case Action::kCheck:
       return "check";
+    case Action::kAskInstall:
+      return "ask-install";
     case Action::kPrepare:
       return "prepare";
     case Action::kInstall:

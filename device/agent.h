@@ -30,9 +30,12 @@ struct Event {
     kNothing,      // the server has no action for us
     kOffer,        // it has `action`
     kCancel,       // it wants `action` stopped
-    kAccepted,     // the offer passed every check of trust; `plan`
+    kAccepted,     // the offer passed every check of trust; `plan`, `waiting`
     kAlready,      // the offered image is the one that runs
-    kRefused,      // the action cannot be done; `text` is the reason for the report
+    kRefused,      // the action cannot be done; `text` is the reason for the report. With `next_choice` another
+                   // payload of the same action may be tried instead
+    kMayInstall,   // nobody objects to the download
+    kNotYet,       // somebody does: `text` says who, the same words as long as it is the same
     kReady,        // preflight passed, the spare slot is withdrawn
     kProgress,     // a checkpoint: `checkpoint`, `received_bytes`
     kInstalled,    // every byte is in the slot; `received_bytes`, `peak_rss_kib`
@@ -46,8 +49,12 @@ struct Event {
   Kind kind = Kind::kStarted;
   std::string action;
   std::string text;
+  std::vector<std::string> details;  // of an outcome: the kernel's last words
   Plan plan;
-  BootView boot;  // filled in every event
+  std::vector<Plan> waiting;
+  bool next_choice = false;
+  int64_t unix_s = 0;  // filled in every event, as well as it is known
+  BootView boot;       // filled in every event
   delta::Checkpoint checkpoint;
   uint64_t received_bytes = 0;
   uint64_t peak_rss_kib = 0;
@@ -57,10 +64,11 @@ enum class Action : uint8_t {
   kSendFeedback,  // deliver what is queued, in order
   kPoll,          // ask the server: kNothing, kOffer, kCancel
   kCheck,         // signed metadata about the offer: kAccepted, kRefused, kInterrupted
-  kPrepare,       // preflight: kReady, kRefused
+  kAskInstall,    // window, budget: kMayInstall, kNotYet, kRefused
+  kPrepare,       // preflight: kReady, kRefused, kNotYet
   kInstall,       // from the checkpoint on: kProgress..., kInstalled, kInterrupted, kRefused, kCancel
   kReadBack,      // kReadBack, kRefused
-  kAskSwitch,     // kMaySwitch
+  kAskSwitch,     // window, lock, consent, the server: kMaySwitch, kNotYet, kCancel
   kBeginTrial,    // boot record; kRefused when it cannot be written
   kLook,          // reads the boot record anew: kStarted
   kReboot,        // the program ends, or runs the command

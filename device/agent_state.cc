@@ -5,7 +5,7 @@
 namespace till::device {
 namespace {
 
-constexpr uint8_t kLayout = 1;
+constexpr uint8_t kLayout = 2;
 
 void PutText(ByteWriter& out, const std::string& text, size_t most) {
   const size_t length = std::min(text.size(), most);
@@ -59,7 +59,9 @@ Result<SlotImage> TakeImage(ByteReader& in) {
 }
 
 void PutPlan(ByteWriter& out, const Plan& plan) {
+  out.U8(plan.component);
   out.U8(plan.is_delta ? 1 : 0);
+  out.U8(plan.is_copy ? 1 : 0);
   out.Append(plan.payload);
   out.Varint(plan.payload_bytes);
   out.Append(plan.chunk_list);
@@ -73,7 +75,12 @@ void PutPlan(ByteWriter& out, const Plan& plan) {
 
 Result<Plan> TakePlan(ByteReader& in) {
   Plan plan;
+  plan.component = TILL_TRY(in.U8());
+  if (plan.component >= AgentState::kMaxComponents) {
+    return Error{ErrorCode::kCorrupt, "the journal names a component that cannot be", in.offset()};
+  }
   plan.is_delta = TILL_TRY(TakeBool(in));
+  plan.is_copy = TILL_TRY(TakeBool(in));
   plan.payload = TILL_TRY(TakeDigest(in));
   plan.payload_bytes = TILL_TRY(in.Varint());
   plan.chunk_list = TILL_TRY(TakeDigest(in));
@@ -114,6 +121,78 @@ Result<Feedback> TakeFeedback(ByteReader& in) {
   return feedback;
 }
 
+// A list of at most `most`.
+Result<uint64_t> TakeCount(ByteReader& in, uint64_t most) {
+  const uint64_t count = TILL_TRY(in.Varint());
+  if (count > most) return Error{ErrorCode::kLimit, "a list in the journal is too long", count};
+  return count;
+}
+
+// Between kOffered and the end of the action: what flows, and what comes after it.
+void PutInstallation(ByteWriter& out, const AgentState& state) {
+  PutText(out, state.version, AgentState::kMaxText);
+  PutPlan(out, state.plan);
+  out.Varint(state.waiting.size());
+  for (const Plan& plan : state.waiting) PutPlan(out, plan);
+  out.U8(static_cast<uint8_t>(state.target));
+  out.Varint(state.signed_floor);
+  out.Varint(state.refused.size());
+  for (const crypto::Sha256Digest& payload : state.refused) out.Append(payload);
+  out.Varint(state.checkpoint.body_offset);
+  out.Varint(state.checkpoint.frame_index);
+  out.Varint(state.checkpoint.target_offset);
+  out.Varint(state.received_bytes);
+  out.Varint(state.received_before);
+  out.Varint(state.total_bytes);
+}
+
+Status TakeInstallation(ByteReader& in, AgentState& state) {
+  state.version = TILL_TRY(TakeText(in, AgentState::kMaxText));
+  state.plan = TILL_TRY(TakePlan(in));
+  const uint64_t waiting = TILL_TRY(TakeCount(in, AgentState::kMaxComponents));
+  for (uint64_t i = 0; i < waiting; i++) state.waiting.push_back(TILL_TRY(TakePlan(in)));
+  state.target = TILL_TRY(TakeBool(in)) ? SlotId::kB : SlotId::kA;
+  state.signed_floor = TILL_TRY(TakeU32(in));
+  const uint64_t refused = TILL_TRY(TakeCount(in, AgentState::kMaxRefused));
+  for (uint64_t i = 0; i < refused; i++) state.refused.push_back(TILL_TRY(TakeDigest(in)));
+  state.checkpoint.body_offset = TILL_TRY(in.Varint());
+  state.checkpoint.frame_index = TILL_TRY(TakeU32(in));
+  state.checkpoint.target_offset = TILL_TRY(in.Varint());
+  state.received_bytes = TILL_TRY(in.Varint());
+  state.received_before = TILL_TRY(in.Varint());
+  state.total_bytes = TILL_TRY(in.Varint());
+  return Ok();
+}
+
+void PutRecord(ByteWriter& out, const AgentState& state) {
+  out.Varint(state.floor);
+  out.Varint(state.month);
+  out.Varint(state.month_bytes);
+  PutText(out, state.trouble.text, AgentState::kMaxDetail);
+  PutText(out, state.trouble.action, AgentState::kMaxText);
+  PutText(out, state.trouble.version, AgentState::kMaxText);
+  out.SignedVarint(state.trouble.unix_s);
+  for (const SlotImage& slot : state.slots) PutImage(out, slot);
+  for (const auto& group : state.more_slots) {
+    for (const SlotImage& slot : group) PutImage(out, slot);
+  }
+}
+
+Status TakeRecord(ByteReader& in, AgentState& state) {
+  state.floor = TILL_TRY(TakeU32(in));
+  state.month = TILL_TRY(TakeU32(in));
+  state.month_bytes = TILL_TRY(in.Varint());
+  state.trouble.text = TILL_TRY(TakeText(in, AgentState::kMaxDetail));
+  state.trouble.action = TILL_TRY(TakeText(in, AgentState::kMaxText));
+  state.trouble.version = TILL_TRY(TakeText(in, AgentState::kMaxText));
+  state.trouble.unix_s = TILL_TRY(in.SignedVarint());
+  for (SlotImage& slot : state.slots) slot = TILL_TRY(TakeImage(in));
+  for (auto& group : state.more_slots) {
+    for (SlotImage& slot : group) slot = TILL_TRY(TakeImage(in));
+  }
+  return Ok();
+}
+
 // A checkpoint must lie within its payload and image: one that does not was not written by us.
 Status CheckCheckpoint(const AgentState& state) {
   if (state.checkpoint.body_offset > state.plan.payload_bytes ||
@@ -150,18 +229,15 @@ Bytes EncodeState(const AgentState& state) {
   out.U8(static_cast<uint8_t>(state.phase));
   PutText(out, state.action, AgentState::kMaxText);
   PutText(out, state.closed_action, AgentState::kMaxText);
-  PutPlan(out, state.plan);
-  out.Varint(state.checkpoint.body_offset);
-  out.Varint(state.checkpoint.frame_index);
-  out.Varint(state.checkpoint.target_offset);
-  out.Varint(state.received_bytes);
+  PutInstallation(out, state);
   out.Varint(state.peak_rss_kib);
   out.Varint(state.feedback_seq);
   out.U8(state.reboots);
   PutText(out, state.failure, AgentState::kMaxDetail);
   out.U8(state.erase_spare ? 1 : 0);
-  out.Varint(state.floor);
-  for (const SlotImage& slot : state.slots) PutImage(out, slot);
+  PutText(out, state.waiting_for, AgentState::kMaxText);
+  out.SignedVarint(state.asked_unix_s);
+  PutRecord(out, state);
   const size_t count = std::min(state.feedbacks.size(), AgentState::kMaxFeedbacks);
   out.Varint(count);
   for (size_t i = 0; i < count; i++) PutFeedback(out, state.feedbacks[i]);
@@ -180,20 +256,16 @@ Result<AgentState> DecodeState(ByteView bytes) {
   state.phase = static_cast<Phase>(phase);
   state.action = TILL_TRY(TakeText(in, AgentState::kMaxText));
   state.closed_action = TILL_TRY(TakeText(in, AgentState::kMaxText));
-  state.plan = TILL_TRY(TakePlan(in));
-  state.checkpoint.body_offset = TILL_TRY(in.Varint());
-  state.checkpoint.frame_index = TILL_TRY(TakeU32(in));
-  state.checkpoint.target_offset = TILL_TRY(in.Varint());
-  state.received_bytes = TILL_TRY(in.Varint());
+  TILL_TRY(TakeInstallation(in, state));
   state.peak_rss_kib = TILL_TRY(in.Varint());
   state.feedback_seq = TILL_TRY(TakeU32(in));
   state.reboots = TILL_TRY(in.U8());
   state.failure = TILL_TRY(TakeText(in, AgentState::kMaxDetail));
   state.erase_spare = TILL_TRY(TakeBool(in));
-  state.floor = TILL_TRY(TakeU32(in));
-  for (SlotImage& slot : state.slots) slot = TILL_TRY(TakeImage(in));
-  const uint64_t count = TILL_TRY(in.Varint());
-  if (count > AgentState::kMaxFeedbacks) return Error{ErrorCode::kLimit, "too many feedbacks in the journal", count};
+  state.waiting_for = TILL_TRY(TakeText(in, AgentState::kMaxText));
+  state.asked_unix_s = TILL_TRY(in.SignedVarint());
+  TILL_TRY(TakeRecord(in, state));
+  const uint64_t count = TILL_TRY(TakeCount(in, AgentState::kMaxFeedbacks));
   for (uint64_t i = 0; i < count; i++) state.feedbacks.push_back(TILL_TRY(TakeFeedback(in)));
   if (!in.at_end()) return Error{ErrorCode::kCorrupt, "the journal has trailing bytes", in.offset()};
   TILL_TRY(CheckCheckpoint(state));

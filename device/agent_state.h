@@ -1,5 +1,6 @@
 // What the agent must not forget: one value, saved whole in the journal before anything is done about it.
-//   Bounds: texts as below (longer ones are cut when set, refused when read), 24 pending feedbacks, 12 KiB in all.
+//   Bounds: texts as below (longer ones are cut when set, refused when read), 24 pending feedbacks, 4 components; 24
+//   KiB in all, as a rule below 2.
 #pragma once
 
 #include <array>
@@ -46,9 +47,11 @@ struct SlotImage {
   std::string version;
 };
 
-// The release under way, as signed metadata describes it.
+// One component of the release under way, as signed metadata describes it.
 struct Plan {
+  uint8_t component = 0;  // by the configuration: 0 is the one that boots
   bool is_delta = false;
+  bool is_copy = false;  // no payload: the running slot's image, so that the spare group is whole
   crypto::Sha256Digest payload{};
   uint64_t payload_bytes = 0;
   crypto::Sha256Digest chunk_list{};
@@ -62,29 +65,56 @@ struct Plan {
   bool SamePayload(const Plan& other) const { return payload == other.payload && target.sha256 == other.target.sha256; }
 };
 
+// The last action that failed here, for `tilld why`.
+struct Trouble {
+  std::string text, action, version;
+  int64_t unix_s = 0;
+};
+
 struct AgentState {
   static constexpr size_t kMaxFeedbacks = 24;
   static constexpr size_t kMaxText = 128;
   static constexpr size_t kMaxDetail = 512;
-  static constexpr size_t kMaxDetails = 4;
+  static constexpr size_t kMaxDetails = 8;
+  static constexpr size_t kMaxComponents = 4;
+  static constexpr size_t kMaxRefused = 4;
 
   Phase phase = Phase::kIdle;
-  std::string action;         // the one under way
-  std::string closed_action;  // the last one that ended here: an offer of it again is no news
-  Plan plan;
-  delta::Checkpoint checkpoint;    // how far the slot is durable; at its start: nothing is
-  uint64_t received_bytes = 0;     // furthest payload byte that reached the applier
-  uint64_t peak_rss_kib = 0;       // of the process while applying
-  uint32_t feedback_seq = 0;       // last given in this action
-  uint8_t reboots = 0;             // asked for in this trial without the new slot coming up
-  std::string failure;             // why the trial failed
-  bool erase_spare = false;        // the spare slot holds what was rejected: erase it
-  uint32_t floor = 0;              // the highest floor ever seen, should the boot record be lost
-  std::array<SlotImage, 2> slots;  // by SlotId
+  std::string action;                         // the one under way
+  std::string closed_action;                  // the last one that ended here: an offer of it again is no news
+  std::string version;                        // of the release under way
+  Plan plan;                                  // the component being installed
+  std::vector<Plan> waiting;                  // those after it: all are switched to at once
+  SlotId target = SlotId::kB;                 // the slot they go to
+  uint32_t signed_floor = 0;                  // what the floor becomes at confirm, at most
+  std::vector<crypto::Sha256Digest> refused;  // payloads given up in this action, for the next choice
+  delta::Checkpoint checkpoint;               // how far the slot is durable; at its start: nothing is
+  uint64_t received_bytes = 0;                // furthest payload byte of `plan` that reached the applier
+  uint64_t received_before = 0;               // payload bytes of the action before `plan`
+  uint64_t total_bytes = 0;                   // payload bytes of the whole action
+  uint64_t peak_rss_kib = 0;                  // of the process while applying
+  uint32_t feedback_seq = 0;                  // last given in this action
+  uint8_t reboots = 0;                        // asked for in this trial without the new slot coming up
+  std::string failure;                        // why the trial failed
+  bool erase_spare = false;                   // the spare slot holds what was rejected: erase it
+  std::string waiting_for;                    // why nothing is done now: "window", "lock: sale", ...
+  int64_t asked_unix_s = 0;                   // since when the restart waits for somebody's word
+  uint32_t floor = 0;                         // the highest floor ever seen, should the boot record be lost
+  uint32_t month = 0;                         // the one the data budget counts: 202611
+  uint64_t month_bytes = 0;                   // payload bytes received in it, repeats included
+  Trouble trouble;
+  std::array<SlotImage, 2> slots;                                       // by SlotId, of the component that boots
+  std::array<std::array<SlotImage, kMaxComponents - 1>, 2> more_slots;  // of the others
   std::vector<Feedback> feedbacks;
 
-  SlotImage& slot(SlotId id) { return slots[static_cast<size_t>(id)]; }
-  const SlotImage& slot(SlotId id) const { return slots[static_cast<size_t>(id)]; }
+  SlotImage& slot(SlotId id, size_t component = 0) {
+    const auto index = static_cast<size_t>(id);
+    return component == 0 ? slots[index] : more_slots[index][component - 1];
+  }
+  const SlotImage& slot(SlotId id, size_t component = 0) const {
+    return const_cast<AgentState*>(this)->slot(id, component);
+  }
+  uint64_t received() const { return received_before + received_bytes; }
 };
 
 // One canonical encoding; kCorrupt (offset) for anything else, kLimit past a bound.

@@ -48,6 +48,7 @@ void ReadMetadata(const json::Value& metadata, DdiChunk& chunk) {
     const std::string& text = item["value"].AsString();
     if (key == "till.kind") chunk.kind = text;
     if (key == "till.target") chunk.target = text;
+    if (key == "till.fallback") chunk.fallback = text;
     if (key != "till.mirrors") continue;
     for (const std::string_view mirror : Split(text, ' ')) {
       if (mirror.empty() || mirror.size() > kMaxUrlBytes || chunk.mirrors.size() >= kMaxMirrors) continue;

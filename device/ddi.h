@@ -32,6 +32,7 @@ struct DdiArtifact {
 struct DdiChunk {
   std::string part, name, version;
   std::string kind, target;          // metadata till.kind, till.target
+  std::string fallback;              // metadata till.fallback: "full" allows it after a delta failed
   std::vector<std::string> mirrors;  // metadata till.mirrors
   std::vector<DdiArtifact> artifacts;
 };

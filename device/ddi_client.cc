@@ -1,5 +1,9 @@
 #include "device/ddi_client.h"
 
+#include <algorithm>
+
+#include "core/text.h"
+
 namespace till::device {
 namespace {
 
@@ -71,7 +75,13 @@ std::vector<http::HeaderField> DdiClient::HeadersFor(const std::string& url) con
 Result<http::Reply> DdiClient::Send(http::Call call) {
   for (http::HeaderField& header : HeadersFor(call.url)) call.headers.push_back(std::move(header));
   if (call.max_reply_bytes > kMaxAnswerBytes) call.max_reply_bytes = kMaxAnswerBytes;
-  return http_.Send(call);
+  auto reply = http_.Send(call);
+  retry_after_s_ = 0;
+  if (reply.ok() && (reply->status == 429 || reply->status == 503)) {
+    const auto seconds = ParseUint(Trim(reply->header("Retry-After")));
+    if (seconds.ok()) retry_after_s_ = static_cast<int64_t>(std::min<uint64_t>(*seconds, 3600));
+  }
+  return reply;
 }
 
 Result<std::optional<BaseAnswer>> DdiClient::Poll(bool fresh) {

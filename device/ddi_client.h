@@ -27,6 +27,7 @@ class DdiClient final : public UpdateServer {
   Status PostFeedback(const Feedback& feedback, int64_t unix_ms) override;
   Result<std::string> GetMetadata(const std::string& name, uint64_t max_bytes) override;
   std::vector<http::HeaderField> HeadersFor(const std::string& url) const override;
+  int64_t retry_after_s() const override { return retry_after_s_; }
   const std::string& base_url() const { return base_url_; }
   // "tilld/0.1.0 (pos-17)"
   static std::string UserAgent(const Config& config);
@@ -40,6 +41,7 @@ class DdiClient final : public UpdateServer {
   std::string base_url_;  // ".../{tenant}/controller/v1/{id}"
   std::string token_;
   std::string etag_;
+  int64_t retry_after_s_ = 0;
 };
 
 }  // namespace till::device

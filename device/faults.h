@@ -9,7 +9,7 @@ namespace till::device {
 inline constexpr Fault kUsage{"T2001", "the command line is not understood", "see tilld --help"};
 inline constexpr Fault kBadConfigLine{"T2002", "a configuration line is not understood", "write 'key = value'; tilld --help lists the keys"};
 inline constexpr Fault kConfigIncomplete{"T2003", "the configuration lacks something", "add the key named above; tilld config show --origin lists what is set"};
-inline constexpr Fault kDataFolder{"T2004", "the data folder cannot be used", "check data_dir: it must exist or be makeable, and be writable"};
+inline constexpr Fault kDataFolder{"T2004", "the data folder cannot be used", "check data_dir (it must exist or be makeable, and be writable) and that no other tilld runs on it"};
 inline constexpr Fault kBootRecord{"T2005", "the boot record cannot be read or written", "check boot_state; till-bootctl show and init work on the same file"};
 inline constexpr Fault kJournal{"T2006", "the journal cannot be read or written", "check data_dir for space and write errors; without a journal nothing is installed"};
 inline constexpr Fault kClockUnknown{"T2007", "the clock is behind what signed metadata proves", "set the time (sysntpd); until then the terminal counts as stale, never as up to date"};
@@ -36,6 +36,17 @@ inline constexpr Fault kHealthFailed{"T2027", "the new image did not pass its he
 inline constexpr Fault kBootFellBack{"T2028", "the boot code went back to the old image", "the new image did not come up far enough to confirm itself"};
 inline constexpr Fault kNoSource{"T2029", "no source can deliver the payload now", "it is tried again by itself; check the link, the edges and the hub"};
 inline constexpr Fault kRebootFailed{"T2030", "the terminal was not restarted", "check 'reboot' in tilld.conf"};
+inline constexpr Fault kFullNotAllowed{"T2031", "no delta fits and the full payload is not allowed", "a failed delta never becomes a full download by itself: allow it in the rollout, or set full_fallback = always"};
+inline constexpr Fault kOverBudget{"T2032", "the payload is larger than this terminal's data budget", "send a smaller delta, install from USB, or raise data_budget"};
+inline constexpr Fault kHookRefused{"T2033", "a hook refused the update", "run the hook named above by hand; 75 means later, every other status than 0 means never"};
+inline constexpr Fault kNotConfined{"T2034", "the downloading process is not confined", "run tilld as root or on a kernel with seccomp: without both a download could write to the slots"};
+inline constexpr Fault kMedium{"T2035", "the medium holds no release", "give the folder that tillpack made (with tuf/ in it or beside it), or one tar of both"};
+inline constexpr Fault kProvision{"T2036", "the terminal cannot be provisioned", "see the reason above; provisioning can be run again and changes only what is missing"};
+inline constexpr Fault kLockRefused{"T2037", "the lock cannot be taken", "the restart has begun, or too many locks are held: try again later"};
+inline constexpr Fault kHealthFolder{"T2038", "the health checks cannot be run", "check health_dir: without checks every image that boots is confirmed"};
+inline constexpr Fault kKeptInSlot{"T2039", "settings or secrets lie in a slot", "keep data_dir, token_file and the configuration on a partition of their own: slots are written over"};
+inline constexpr Fault kNeverRan{"T2040", "tilld has not run here yet", "start it (service tilld start); tilld doctor says what is missing"};
+inline constexpr Fault kConfigFile{"T2041", "the configuration file cannot be read", "check the path given by --config, and that this user may read it"};
 // clang-format on
 
 }  // namespace till::device

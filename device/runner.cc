@@ -28,11 +28,16 @@ int64_t Jittered(int64_t ms) {
 
 Result<Parts> OpenParts(const Config& config) {
   TILL_TRY(MakeFolders(config.data_dir));
+  TILL_TRY(MakeFolders(config.run_dir));
   Parts parts;
   const std::string journal = config.journal.empty() ? config.data_dir + "/journal" : config.journal;
   parts.journal = TILL_TRY(OpenRecords(journal, Journal::kCopyBytes, RecordKind::kLog, true));
   parts.boot_record = TILL_TRY(OpenRecords(config.boot_state, TILL_BOOT_COPY_STRIDE_BYTES, RecordKind::kInPlace, true));
+  const auto components = TILL_TRY(ComponentsOf(config));
   parts.slots = SlotsAt(config.slot_a, config.slot_b);
+  for (size_t i = 1; i < components.size(); i++) {
+    parts.more_slots.push_back(SlotsAt(components[i].slot_a, components[i].slot_b));
+  }
   return parts;
 }
 
@@ -55,10 +60,17 @@ Runner::Runner(const Config& config, std::string token, SlotId running, Parts pa
       journal_(std::move(parts.journal)),
       boot_(std::move(parts.boot_record)),
       slots_(std::move(parts.slots)),
+      more_slots_(std::move(parts.more_slots)),
       server_(std::move(parts.server)),
       fetcher_(std::move(parts.fetcher)),
-      status_(config.data_dir + "/status.json", running, *parts.clock),
-      judge_(std::move(parts.judge)) {
+      status_(config.run_dir + "/status.json", running, *parts.clock),
+      judge_(std::move(parts.judge)),
+      expiry_(parts.expiry),
+      locks_(config.run_dir, *parts.clock) {
+  const auto components = ComponentsOf(config);
+  for (size_t i = 0; components.ok() && i < components->size() && i <= more_slots_.size(); i++) {
+    components_.push_back((*components)[i].name);
+  }
   if (!server_) server_ = std::make_unique<DdiClient>(config, token_, &StopAsked());
   if (!fetcher_) fetcher_ = std::make_unique<ConfinedFetcher>(FetcherOptions(config));
 }
@@ -73,8 +85,11 @@ Event Runner::Make(Event::Kind kind, std::string text) const {
   event.kind = kind;
   event.text = std::move(text);
   event.boot = boot_view_;
+  event.unix_s = Now();
   return event;
 }
+
+int64_t Runner::Now() const { return std::max(clock_.UnixMs() / 1000, judge_ ? judge_->NowUnixS() : 0); }
 
 Runner::Outcome Runner::Emit(Event::Kind kind, std::string text) const {
   Outcome outcome;
@@ -135,33 +150,35 @@ Result<BootView> Runner::LookAtBootRecord() {
 }
 
 // Reports say what runs only after it was hashed: a delta is chosen by that.
-void Runner::VerifyRunningImage() {
-  const SlotImage& image = state_.slot(running_);
-  running_image_known_ = false;
-  if (!image.known) {
-    Complain(Refuse(kImageUnknown, std::string("slot ") + SlotName(running_)));
-  } else {
-    auto slot = slots_->OpenForReading(running_);
-    if (!slot.ok()) return Complain(Refuse(kSlotUnusable, slot.error()));
-    ImageInSlot view(**slot, image.length_bytes);
-    const auto digest = crypto::Sha256OfSource(view);
-    running_image_known_ = digest.ok() && *digest == image.sha256;
-    if (!running_image_known_) Complain(Refuse(kImageChanged, std::string("slot ") + SlotName(running_)));
-  }
-  status_.SetRunningImageKnown(running_image_known_);
+bool Runner::VerifyRunningImage(size_t component) {
+  const SlotImage& image = state_.slot(running_, component);
+  const std::string where = components_[component] + " in slot " + SlotName(running_);
+  if (!image.known) return Complain(Refuse(kImageUnknown, where)), false;
+  auto slot = bank(component).OpenForReading(running_);
+  if (!slot.ok()) return Complain(Refuse(kSlotUnusable, slot.error())), false;
+  ImageInSlot view(**slot, image.length_bytes);
+  const auto digest = crypto::Sha256OfSource(view);
+  if (digest.ok() && *digest == image.sha256) return true;
+  return Complain(Refuse(kImageChanged, where)), false;
+}
+
+void Runner::VerifyRunningImages() {
+  for (size_t i = 0; i < components_.size(); i++) running_known_[i] = VerifyRunningImage(i);
+  status_.SetRunningImageKnown(running_known_[0]);
 }
 
 std::optional<Refusal> Runner::OpenTrust() {
   const auto root = ReadTextFile(config_.trusted_root);
   const std::string tuf_folder = config_.data_dir + "/tuf";
   if (!root.ok() && !FileExists(tuf_folder + "/root.json")) return Refuse(kTrustRefused, config_.trusted_root);
-  auto trust = Trust::Open(tuf_folder, root.ok() ? *root : "", clock_);
+  auto trust = Trust::Open(tuf_folder, root.ok() ? *root : "", clock_, expiry_);
   if (!trust.ok()) return Refuse(kTrustRefused, trust.error());
   judge_ = std::move(trust).value();
   return std::nullopt;
 }
 
 std::optional<Refusal> Runner::Start() {
+  status_.Recall();
   const Status loaded = journal_.Load();
   if (!loaded.ok()) return Refuse(kJournal, loaded.error());
   state_ = journal_.state();
@@ -175,8 +192,8 @@ std::optional<Refusal> Runner::Start() {
     if (auto refusal = OpenTrust()) return refusal;
   }
   if (judge_->ClockIsBehind()) Complain(Refuse(kClockUnknown, ""));
-  VerifyRunningImage();
-  status_.Write(state_, state_.received_bytes, true);
+  VerifyRunningImages();
+  status_.Write(state_, state_.received(), true);
   return std::nullopt;
 }
 
@@ -187,13 +204,19 @@ RunEnd Runner::Run(bool once) {
   Event event = Make(Event::Kind::kStarted);
   while (!StopAsked().load()) {
     event.boot = boot_view_;
+    event.unix_s = Now();
+    if (state_.phase == Phase::kTrying && event.kind == Event::Kind::kStarted) event.details = KernelDetails();
     const Step step = Decide(state_, event);
+    const bool failed = step.state.trouble.unix_s != state_.trouble.unix_s ||
+                        step.state.trouble.action != state_.trouble.action ||
+                        step.state.trouble.text != state_.trouble.text;
     const Status saved = SaveIfChanged(step.state);
     if (!saved.ok()) {
       Complain(Refuse(kJournal, saved.error()));
       return RunEnd::kFailed;  // nothing may happen that would be forgotten
     }
-    status_.Write(state_, state_.received_bytes, true);
+    status_.Write(state_, state_.received(), true);
+    if (failed) KeepFailure();
     std::optional<Event> next;
     for (const Action action : step.actions) {
       if (StopAsked().load()) return RunEnd::kStopped;
@@ -218,6 +241,8 @@ Runner::Outcome Runner::Perform(Action action) {
       return Poll();
     case Action::kCheck:
       return Check();
+    case Action::kAskInstall:
+      return AskInstall();
     case Action::kPrepare:
       return Prepare();
     case Action::kInstall:
@@ -259,11 +284,17 @@ Runner::Outcome Runner::Rest(bool back_off) {
   if (back_off) {
     const unsigned round = std::min(back_off_round_++, 12u);
     wait_ms = Jittered(std::min(kBackOffFirstMs << round, kBackOffMostMs));
+    wait_ms = std::max(wait_ms, server_->retry_after_s() * 1000);
   } else {
     back_off_round_ = 0;
     const int64_t sleep_s = config_.poll_s != 0 ? static_cast<int64_t>(config_.poll_s) : server_sleep_s_;
-    wait_ms = std::max<int64_t>(sleep_s, static_cast<int64_t>(config_.poll_min_s)) * 1000;
+    // A tenth more or less: a shop's terminals were all switched on at once, and must not poll at once for ever.
+    wait_ms = sleep_s * 700 + Jittered(sleep_s * 400);
+    wait_ms = std::max<int64_t>(wait_ms, static_cast<int64_t>(config_.poll_min_s) * 1000);
+    if (look_again_ms_ > 0) wait_ms = std::min(wait_ms, look_again_ms_);
   }
+  look_again_ms_ = 0;
+  gate_.Reset();
   log::Debug("resting", {{"ms", wait_ms}});
   WaitForStop(wait_ms);
   const auto view = LookAtBootRecord();

@@ -3,12 +3,15 @@
 //   Thread rule: one thread. Ends by StopAsked(), by the wish for a restart, or after one cycle.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/clock.h"
 #include "device/agent.h"
+#include "device/app_lock.h"
 #include "device/config.h"
 #include "device/confined_fetcher.h"
 #include "device/ddi_client.h"
@@ -22,12 +25,15 @@ namespace till::device {
 struct Parts {
   std::unique_ptr<RecordFile> journal;
   std::unique_ptr<RecordFile> boot_record;
-  std::unique_ptr<SlotBank> slots;
+  std::unique_ptr<SlotBank> slots;                    // of the component that boots
+  std::vector<std::unique_ptr<SlotBank>> more_slots;  // of the others, as ComponentsOf() orders them
   Clock* clock = &SystemClock();
   // The network and the signed metadata. Null: the real ones, from the configuration.
   std::unique_ptr<UpdateServer> server;
   std::unique_ptr<PayloadFetcher> fetcher;
   std::unique_ptr<OfferJudge> judge;
+  // For an offline install: see Trust::Expiry.
+  Trust::Expiry expiry = Trust::Expiry::kByClock;
 };
 // The real ones, from the configuration's paths. Makes data_dir.
 Result<Parts> OpenParts(const Config& config);
@@ -61,7 +67,9 @@ class Runner final : private InstallObserver {
   Result<BootView> LookAtBootRecord();
   std::optional<Refusal> RestoreBootRecord(const till_boot_copies& read);
   std::optional<Refusal> OpenTrust();
-  void VerifyRunningImage();
+  void VerifyRunningImages();
+  bool VerifyRunningImage(size_t component);
+  int64_t Now() const;  // seconds since 1970, as well as they are known
 
   // Server.
   void SendFeedback();
@@ -69,14 +77,40 @@ class Runner final : private InstallObserver {
   Outcome Poll();
   Outcome OpenDeployment(const std::string& url);
   Outcome Check();
+  Status RefreshTrust();
+  Status RefreshFromArtifact();
+  void RefreshDaily();
+  TerminalFacts Facts(size_t component, const DdiChunk& chunk) const;
+  std::optional<Refusal> CheckChunk(size_t chunk);
+  std::vector<Plan> CopiesNeeded(std::vector<Plan> plans) const;
   Status CheckForCancel();
+  Status AskServer();
+
+  // Who may object.
+  Outcome AskInstall();
+  Outcome AskSwitch();
+  Outcome NotYet(const std::string& why, int64_t look_again_ms);
+  bool WindowIsOpen(const std::string& window) const;
+  std::optional<Outcome> AskConsent();
+  void CountWireBytes(AgentState& state);
+  uint64_t BudgetLeft() const;
+  int RunHook(const char* name, std::string& said);
+  std::optional<Outcome> AskHook(const char* name);
+  void TellHook(const char* name);
+
+  // After a failure.
+  void KeepFailure();
+  std::vector<std::string> KernelDetails() const;
 
   // Slots and boot record.
   std::optional<Refusal> Preflight();
+  std::optional<Refusal> CheckSizes();
   Outcome Prepare();
   Outcome Install();
+  Outcome Copy();
+  InstallEnd RunInstaller(const AcceptedOffer& part);
+  Outcome RefuseInstall(const Refusal& refusal);
   Outcome ReadBack();
-  Outcome AskSwitch();
   Outcome BeginTrial();
   Outcome CheckHealth();
   Outcome Confirm();
@@ -89,6 +123,7 @@ class Runner final : private InstallObserver {
   Status OnBytes(uint64_t received_bytes) override;
 
   const std::string& SlotPath(SlotId slot) const { return slot == SlotId::kA ? config_.slot_a : config_.slot_b; }
+  SlotBank& bank(size_t component) { return component == 0 ? *slots_ : *more_slots_[component - 1]; }
   SlotId spare() const { return OtherSlot(running_); }
   void Complain(const Refusal& refusal);
 
@@ -99,19 +134,28 @@ class Runner final : private InstallObserver {
   Journal journal_;
   BootControl boot_;
   std::unique_ptr<SlotBank> slots_;
+  std::vector<std::unique_ptr<SlotBank>> more_slots_;
+  std::vector<std::string> components_;  // names
   std::unique_ptr<UpdateServer> server_;
   std::unique_ptr<PayloadFetcher> fetcher_;
   StatusFile status_;
   std::unique_ptr<OfferJudge> judge_;
+  Trust::Expiry expiry_;
+  AppLocks locks_;
+  UniqueFd gate_;  // shut from the decision to restart on
 
   AgentState state_;
   BootView boot_view_;
-  bool running_image_known_ = false;
+  std::array<bool, AgentState::kMaxComponents> running_known_{};
   bool once_ = false;
 
   // Between polls; nothing here outlives the process.
   std::optional<Deployment> deployment_;
-  AcceptedOffer accepted_;
+  std::vector<AcceptedOffer> parts_;  // of it
+  size_t parts_running_ = 0;          // chunks whose image runs already
+  uint64_t wire_bytes_ = 0;           // came over the wire and are not in the journal yet
+  int64_t look_again_ms_ = 0;         // 0: at the next poll
+  int64_t refresh_due_ms_ = 0;        // of the signed metadata, without an offer
   std::string cancel_action_;
   std::string sent_attributes_;
   int64_t server_sleep_s_ = 60;

@@ -1,17 +1,38 @@
-// The runner's work on slots and the boot record: preflight, installation, read-back, switch, confirm, rollback.
+// The runner's work on the spare slots: preflight, installation, read-back.
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 
 #include "core/file.h"
 #include "core/text.h"
 #include "device/faults.h"
-#include "device/health.h"
 #include "device/runner.h"
 #include "device/stop_signal.h"
 
 namespace till::device {
 namespace {
+
+// Counts what comes over the wire, and stops it where the month's budget ends.
+class MeteredFetcher final : public PayloadFetcher {
+ public:
+  MeteredFetcher(PayloadFetcher& next, uint64_t& wire_bytes, uint64_t budget_bytes)
+      : next_(next), wire_bytes_(wire_bytes), left_bytes_(budget_bytes) {}
+  Result<int> Fetch(const PayloadSource& source, const FetchRange& range,
+                    const std::function<Status(ByteView)>& on_bytes) override {
+    return next_.Fetch(source, range, [&](ByteView bytes) -> Status {
+      wire_bytes_ += bytes.size();
+      if (bytes.size() > left_bytes_) return Error{ErrorCode::kCanceled, "the data budget is used up"};
+      left_bytes_ -= bytes.size();
+      return on_bytes(bytes);
+    });
+  }
+
+ private:
+  PayloadFetcher& next_;
+  uint64_t& wire_bytes_;
+  uint64_t left_bytes_;
+};
 
 constexpr uint64_t kMemoryMarginBytes = 1 << 20;  // besides the arena: chunk list, TLS, libcurl's buffers
 
@@ -35,21 +56,48 @@ uint64_t PeakRssKib() {
   return static_cast<uint64_t>(usage.ru_maxrss);
 }
 
+// The data folder's head file (chunk list, first chunk) and some room for the journal.
+constexpr uint64_t kDataMarginBytes = 128 << 10;
+
+bool HasRoom(const std::string& folder, uint64_t bytes) {
+  struct statvfs about;
+  if (statvfs(folder.c_str(), &about) != 0) return true;
+  return static_cast<uint64_t>(about.f_bavail) * about.f_frsize >= bytes;
+}
+
+// What is wrong with this payload, or with this base, need not be wrong with the next choice.
+bool MayChooseAgain(const Refusal& refusal) {
+  const Fault* faults[] = {&kWrongBase,      &kImageUnknown,  &kImageChanged, &kPayloadDamaged,
+                           &kPayloadRefused, &kTooMuchMemory, &kFormatTooNew};
+  return std::find(std::begin(faults), std::end(faults), refusal.fault) != std::end(faults);
+}
+
 }  // namespace
 
 // Everything that can be known before the first byte. The last check writes the boot record: what cannot be switched
 // to must not be downloaded.
-std::optional<Refusal> Runner::Preflight() {
-  const Plan& plan = state_.plan;
+std::optional<Refusal> Runner::CheckSizes() {
+  std::vector<Plan> plans = {state_.plan};
+  plans.insert(plans.end(), state_.waiting.begin(), state_.waiting.end());
   const auto available = AvailableMemory();
-  if (available && *available < plan.arena_bytes + kMemoryMarginBytes) {
-    return Refuse(kTooMuchMemory, FormatSize(plan.arena_bytes) + " needed, " + FormatSize(*available) + " available");
+  for (const Plan& plan : plans) {
+    if (available && *available < plan.arena_bytes + kMemoryMarginBytes) {
+      return Refuse(kTooMuchMemory, FormatSize(plan.arena_bytes) + " needed, " + FormatSize(*available) + " available");
+    }
+    const auto slot = bank(plan.component).OpenSpare(spare(), running_);
+    if (!slot.ok()) return Refuse(kSlotUnusable, slot.error());
+    if ((*slot)->size() < plan.target.length_bytes) {
+      return Refuse(kSlotTooSmall, FormatSize(plan.target.length_bytes) + " into " + FormatSize((*slot)->size()));
+    }
+    if (!HasRoom(config_.data_dir, plan.chunk_list_bytes + kDataMarginBytes)) {
+      return Refuse(kJournal, "there is no room in " + config_.data_dir);
+    }
   }
-  const auto slot = slots_->OpenSpare(spare(), running_);
-  if (!slot.ok()) return Refuse(kSlotUnusable, slot.error());
-  if ((*slot)->size() < plan.target.length_bytes) {
-    return Refuse(kSlotTooSmall, FormatSize(plan.target.length_bytes) + " into " + FormatSize((*slot)->size()));
-  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> Runner::Preflight() {
+  if (auto refusal = CheckSizes()) return refusal;
   const auto read = boot_.Read();
   if (!read.ok()) return Refuse(kBootRecord, read.error());
   const till_boot_slot& entry = read->record.slots[static_cast<size_t>(spare())];
@@ -62,17 +110,37 @@ std::optional<Refusal> Runner::Preflight() {
 }
 
 Runner::Outcome Runner::Prepare() {
-  if (const auto refusal = Preflight()) return EmitRefused(*refusal);
+  if (auto outcome = AskHook("pre-install")) return *outcome;
+  if (const auto refusal = Preflight()) return RefuseInstall(*refusal);
   return Emit(Event::Kind::kReady);
 }
 
-Runner::Outcome Runner::Install() {
-  if (!deployment_) return Emit(Event::Kind::kInterrupted);
-  auto slot = slots_->OpenSpare(spare(), running_);
-  if (!slot.ok()) return EmitRefused(Refuse(kSlotUnusable, slot.error()));
-  auto running = slots_->OpenForReading(running_);
-  if (!running.ok()) return EmitRefused(Refuse(kSlotUnusable, running.error()));
-  ImageInSlot base(**running, state_.slot(running_).length_bytes);
+// Says too whether policy knows another payload for the same image.
+Runner::Outcome Runner::RefuseInstall(const Refusal& refusal) {
+  Outcome outcome = EmitRefused(refusal);
+  if (!deployment_ || !MayChooseAgain(refusal)) return outcome;
+  const auto part = std::find_if(parts_.begin(), parts_.end(),
+                                 [&](const AcceptedOffer& p) { return p.plan.SamePayload(state_.plan); });
+  if (part == parts_.end()) return outcome;
+  Deployment one = *deployment_;
+  one.chunks = {deployment_->chunks[part->chunk]};
+  TerminalFacts facts = Facts(state_.plan.component, one.chunks[0]);
+  facts.refused.push_back(state_.plan.payload);
+  AcceptedOffer next;
+  const auto none = judge_->Check(one, facts, next);
+  const bool given_up = std::find(facts.refused.begin(), facts.refused.end(), next.plan.payload) != facts.refused.end();
+  outcome.event->next_choice = !none && !given_up && !next.runs_already;
+  return outcome;
+}
+
+InstallEnd Runner::RunInstaller(const AcceptedOffer& part) {
+  InstallEnd end;
+  end.kind = InstallEnd::Kind::kRefused;
+  auto slot = bank(part.plan.component).OpenSpare(spare(), running_);
+  if (!slot.ok()) return end.refusal = Refuse(kSlotUnusable, slot.error()), end;
+  auto running = bank(part.plan.component).OpenForReading(running_);
+  if (!running.ok()) return end.refusal = Refuse(kSlotUnusable, running.error()), end;
+  ImageInSlot base(**running, state_.slot(running_, part.plan.component).length_bytes);
 
   InstallInput input;
   input.plan = state_.plan;
@@ -81,16 +149,24 @@ Runner::Outcome Runner::Install() {
   input.slot = slot->get();
   input.head_file = config_.data_dir + "/payload.head";
   input.arena_bytes = config_.arena;
-  const DdiChunk& chunk = deployment_->chunks[accepted_.chunk];
+  const DdiChunk& chunk = deployment_->chunks[part.chunk];
   for (const std::string& mirror : chunk.mirrors) {
     const std::string url = mirror + (mirror.ends_with('/') ? "a/" : "/a/") + ToHex(input.plan.payload);
     input.sources.push_back({url, server_->HeadersFor(url)});
   }
-  const std::string& own = chunk.artifacts[accepted_.artifact].url;
+  const std::string& own = chunk.artifacts[part.artifact].url;
   if (!own.empty()) input.sources.push_back({own, server_->HeadersFor(own)});
-
   next_look_ms_ = clock_.MonotonicMs() + 5'000;
-  InstallEnd end = Installer(*fetcher_, *this).Run(input);
+  MeteredFetcher metered(*fetcher_, wire_bytes_, BudgetLeft());
+  return Installer(metered, *this).Run(input);
+}
+
+Runner::Outcome Runner::Install() {
+  if (state_.plan.is_copy) return Copy();
+  const auto part = std::find_if(parts_.begin(), parts_.end(),
+                                 [&](const AcceptedOffer& p) { return p.plan.SamePayload(state_.plan); });
+  if (!deployment_ || part == parts_.end()) return Poll();  // after a restart: where it is to be had
+  const InstallEnd end = RunInstaller(*part);
   Outcome outcome;
   switch (end.kind) {
     case InstallEnd::Kind::kInstalled:
@@ -108,10 +184,40 @@ Runner::Outcome Runner::Install() {
       outcome.event->action = cancel_action_;
       break;
     case InstallEnd::Kind::kRefused:
-      outcome = EmitRefused(end.refusal);
+      outcome = RefuseInstall(end.refusal);
       break;
   }
   outcome.event->received_bytes = std::max(end.received_bytes, state_.received_bytes);
+  AgentState counted = state_;
+  CountWireBytes(counted);
+  const Status saved = SaveIfChanged(counted);
+  if (!saved.ok()) Complain(Refuse(kJournal, saved.error()));
+  return outcome;
+}
+
+// A component that the release leaves as it is: over to the other slot, byte by byte, without the network. A cut
+// begins it again; the read-back compares it with the image's signed hash.
+Runner::Outcome Runner::Copy() {
+  const Plan& plan = state_.plan;
+  auto slot = bank(plan.component).OpenSpare(spare(), running_);
+  if (!slot.ok()) return EmitRefused(Refuse(kSlotUnusable, slot.error()));
+  auto running = bank(plan.component).OpenForReading(running_);
+  if (!running.ok()) return EmitRefused(Refuse(kSlotUnusable, running.error()));
+  Status copied = (*slot)->BeginAt(0, plan.target.length_bytes);
+  std::array<std::byte, 16 << 10> piece;
+  for (uint64_t at = 0; copied.ok() && at < plan.target.length_bytes;) {
+    if (StopAsked().load()) return Emit(Event::Kind::kInterrupted);
+    const MutableByteView want =
+        MutableByteView(piece).first(std::min<uint64_t>(piece.size(), plan.target.length_bytes - at));
+    copied = ReadFully(**running, at, want);
+    if (!copied.ok()) return EmitRefused(Refuse(kSlotUnusable, copied.error()));
+    copied = (*slot)->Write(want);
+    at += want.size();
+  }
+  if (copied.ok()) copied = (*slot)->Sync();
+  if (!copied.ok()) return EmitRefused(Refuse(kSlotWrite, copied.error()));
+  Outcome outcome = Emit(Event::Kind::kInstalled);
+  outcome.event->peak_rss_kib = state_.peak_rss_kib;
   return outcome;
 }
 
@@ -119,11 +225,13 @@ Status Runner::OnCheckpoint(const delta::Checkpoint& checkpoint, uint64_t receiv
   Event event = Make(Event::Kind::kProgress);
   event.checkpoint = checkpoint;
   event.received_bytes = received_bytes;
-  return SaveIfChanged(Decide(state_, event).state);
+  AgentState next = Decide(state_, event).state;
+  CountWireBytes(next);
+  return SaveIfChanged(next);
 }
 
 Status Runner::OnBytes(uint64_t received_bytes) {
-  status_.Write(state_, std::max(received_bytes, state_.received_bytes), false);
+  status_.Write(state_, state_.received_before + std::max(received_bytes, state_.received_bytes), false);
   back_off_round_ = 0;  // bytes flow
   const int64_t now_ms = clock_.MonotonicMs();
   if (now_ms < next_look_ms_) return Ok();
@@ -133,78 +241,16 @@ Status Runner::OnBytes(uint64_t received_bytes) {
 }
 
 Runner::Outcome Runner::ReadBack() {
-  auto slot = slots_->OpenForReading(spare());
+  auto slot = bank(state_.plan.component).OpenForReading(spare());
   if (!slot.ok()) return EmitRefused(Refuse(kReadBackWrong, slot.error()));
   ImageInSlot image(**slot, state_.plan.target.length_bytes);
   const auto digest = crypto::Sha256OfSource(image);
   if (!digest.ok()) return EmitRefused(Refuse(kReadBackWrong, digest.error()));
   if (*digest != state_.plan.target.sha256) return EmitRefused(Refuse(kReadBackWrong, ToHex(*digest).substr(0, 16)));
-  return Emit(Event::Kind::kReadBack);
-}
-
-Runner::Outcome Runner::AskSwitch() {
-  if (CheckForCancel().ok()) return Emit(Event::Kind::kMaySwitch);
-  Outcome outcome = Emit(Event::Kind::kCancel);
-  outcome.event->action = cancel_action_;
-  return outcome;
-}
-
-Runner::Outcome Runner::BeginTrial() {
-  const SlotImage& target = state_.plan.target;
-  const auto view = LookAtBootRecord();
-  if (view.ok() && view->in_trial && view->trial == spare()) return {};
-  const Status begun =
-      boot_.BeginTrial(spare(), target.version, target.rollback_index, static_cast<uint8_t>(config_.tries));
-  if (!begun.ok()) return EmitRefused(Refuse(kBootRecord, begun.error()));
-  return {};
-}
-
-Runner::Outcome Runner::CheckHealth() {
-  HealthInput input;
-  input.folder = config_.health_dir;
-  input.deadline_ms = static_cast<int64_t>(config_.health_deadline_s) * 1000;
-  input.slot_image = SlotPath(running_);
-  input.slot_name = SlotName(running_);
-  input.version = state_.slot(running_).version;
-  // The image must still be the one that was signed: the first check, before any script.
-  HealthVerdict verdict{running_image_known_, "health: the slot does not hold the signed image"};
-  if (verdict.healthy) verdict = RunHealthChecks(input, clock_);
-  if (verdict.healthy) return Emit(Event::Kind::kHealthy);
-  Complain(Refuse(kHealthFailed, verdict.reason));
-  return Emit(Event::Kind::kUnhealthy, verdict.reason);
-}
-
-Runner::Outcome Runner::Confirm() {
-  const Status confirmed = boot_.Confirm(running_, state_.plan.signed_floor);
-  if (!confirmed.ok()) {
-    Complain(Refuse(kBootRecord, confirmed.error()));
-    return Rest(true);
+  if (state_.waiting.empty()) {
+    if (auto outcome = AskHook("post-install")) return *outcome;
   }
-  const auto view = LookAtBootRecord();
-  if (view.ok()) boot_view_ = *view;
-  status_.SetError("");
-  log::Info("confirmed", {{"slot", SlotName(running_)}, {"version", state_.slot(running_).version}});
-  return Emit(Event::Kind::kConfirmed);
-}
-
-void Runner::MarkFailed() {
-  const bool health = state_.failure.starts_with("health:");
-  const uint8_t reason = health ? TILL_BOOT_REASON_HEALTH : TILL_BOOT_REASON_TRIES;
-  const Status marked = boot_.MarkFailed(boot_view_.trial, reason);
-  if (!marked.ok()) Complain(Refuse(kBootRecord, marked.error()));
-  const auto view = LookAtBootRecord();
-  if (view.ok()) boot_view_ = *view;
-}
-
-void Runner::EraseSpare() {
-  auto slot = slots_->OpenSpare(spare(), running_);
-  const Status erased = slot.ok() ? (*slot)->Erase() : Status(slot.error());
-  if (!erased.ok()) return Complain(Refuse(kSlotWrite, erased.error()));  // asked for again at the next start
-  AgentState next = state_;
-  next.erase_spare = false;
-  next.slot(spare()) = SlotImage{};
-  const Status saved = SaveIfChanged(next);
-  if (!saved.ok()) Complain(Refuse(kJournal, saved.error()));
+  return Emit(Event::Kind::kReadBack);
 }
 
 }  // namespace till::device

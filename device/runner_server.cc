@@ -1,14 +1,22 @@
 // The runner's dealings with the update server: reports, attributes, polls, and the checks of an offer.
+#include <unistd.h>
+
 #include <algorithm>
 
+#include "core/file.h"
 #include "core/text.h"
 #include "delta/format/format.h"
 #include "device/faults.h"
+#include "device/release_medium.h"
 #include "device/runner.h"
 #include "device/stop_signal.h"
 
 namespace till::device {
 namespace {
+
+constexpr int64_t kRefreshMs = 86'400'000;
+constexpr int64_t kRefreshAgainMs = 3'600'000;
+constexpr uint64_t kMaxMetadataBytes = 8 << 20;
 
 // A server that will never take a report must not hold up those behind it.
 bool IsHopeless(const Error& error) { return error.code == ErrorCode::kNotFound || error.code == ErrorCode::kInvalid; }
@@ -16,6 +24,7 @@ bool IsHopeless(const Error& error) { return error.code == ErrorCode::kNotFound 
 }  // namespace
 
 void Runner::SendFeedback() {
+  if (!server_->takes_reports()) return;
   while (!state_.feedbacks.empty() && !StopAsked().load()) {
     const Feedback& feedback = state_.feedbacks.front();
     const Status sent = server_->PostFeedback(feedback, clock_.UnixMs());
@@ -33,16 +42,17 @@ void Runner::SendFeedback() {
 }
 
 void Runner::SendConfigData(const std::string& url) {
-  const SlotImage& here = state_.slot(running_);
   std::vector<std::pair<std::string, std::string>> attributes = {
       {"till.board", config_.board},
       {"till.slot", SlotName(running_)},
       {"till.format", std::to_string(delta::kMinorVersion)},
       {"till.arena_kib", std::to_string(config_.arena / 1024)},
   };
-  if (running_image_known_) {
-    attributes.push_back({"till.version." + config_.component, here.version});
-    attributes.push_back({"till.image." + config_.component, ToHex(here.sha256)});
+  for (size_t i = 0; i < components_.size(); i++) {
+    if (!running_known_[i]) continue;
+    const SlotImage& image = state_.slot(running_, i);
+    attributes.push_back({"till.version." + components_[i], image.version});
+    attributes.push_back({"till.image." + components_[i], ToHex(image.sha256)});
   }
   std::string text = ConfigDataBody(attributes);
   if (url.empty() && text == sent_attributes_) return;
@@ -52,7 +62,8 @@ void Runner::SendConfigData(const std::string& url) {
 }
 
 Runner::Outcome Runner::Poll() {
-  if (!state_.feedbacks.empty()) return Rest(true);  // reports come first, in order
+  const bool owes_reports = !state_.feedbacks.empty() && server_->takes_reports();
+  if (owes_reports) return Rest(true);  // they come first, in order
   const bool fresh = state_.phase != Phase::kIdle;
   auto polled = server_->Poll(fresh);
   if (!polled.ok()) {
@@ -61,6 +72,7 @@ Runner::Outcome Runner::Poll() {
     log::Info("the server does not answer", {{"cause", polled.error()}});
     return Rest(true);
   }
+  RefreshDaily();
   if (!*polled) return Emit(Event::Kind::kNothing);
   const BaseAnswer& answer = **polled;
   if (answer.sleep_s > 0) server_sleep_s_ = std::min<int64_t>(answer.sleep_s, 86'400);
@@ -90,17 +102,112 @@ Runner::Outcome Runner::OpenDeployment(const std::string& url) {
     Complain(Refuse(kServerAnswer, deployment.error()));
     return Rest(true);
   }
-  if (!deployment->may_download || !deployment->may_update) return Rest(false);  // its window is closed
+  if (!deployment->may_download) return Rest(false);  // the server's window; for the restart AskSwitch() asks
   outcome.event->action = deployment->action;
   deployment_ = std::move(deployment).value();
   return outcome;
 }
 
+// From the hub; from the artifact `release.tuf` where the server serves no metadata.
+Status Runner::RefreshTrust() {
+  bool serves_none = false;
+  Status refreshed = judge_->Refresh([&](const std::string& name, uint64_t max_bytes) {
+    auto text = server_->GetMetadata(name, max_bytes);
+    const bool missing = !text.ok() && text.error().code == ErrorCode::kNotFound;
+    serves_none = serves_none || (missing && name == "timestamp.json");
+    return text;
+  });
+  if (!refreshed.ok() && serves_none) refreshed = RefreshFromArtifact();
+  status_.SetStale(!refreshed.ok() || judge_->ClockIsBehind());
+  refresh_due_ms_ = clock_.MonotonicMs() + (refreshed.ok() ? kRefreshMs : kRefreshAgainMs);
+  return refreshed;
+}
+
+Status Runner::RefreshFromArtifact() {
+  const std::string file = config_.data_dir + "/" + kMetadataArtifact;
+  Status refreshed = Error{ErrorCode::kUnavailable, "the server has no signed metadata", 0};
+  for (const DdiChunk& chunk : deployment_ ? deployment_->chunks : std::vector<DdiChunk>()) {
+    for (const DdiArtifact& artifact : chunk.artifacts) {
+      if (artifact.file_name != kMetadataArtifact || artifact.size_bytes > kMaxMetadataBytes) continue;
+      FileSink sink = TILL_TRY(FileSink::Create(file, 0600));
+      const int status = TILL_TRY(fetcher_->Fetch({artifact.url, server_->HeadersFor(artifact.url)},
+                                                  {0, artifact.size_bytes}, [&](ByteView bytes) -> Status {
+                                                    wire_bytes_ += bytes.size();
+                                                    return sink.Write(bytes);
+                                                  }));
+      if (status != 200) return Error{ErrorCode::kUnavailable, "no metadata came", static_cast<uint64_t>(status)};
+      const auto medium = TILL_TRY(ReleaseMedium::Open(file));
+      refreshed = judge_->Refresh(
+          [&](const std::string& name, uint64_t max_bytes) { return medium->ReadMetadata(name, max_bytes); });
+      unlink(file.c_str());
+      if (refreshed.ok()) return refreshed;
+    }
+  }
+  return refreshed;
+}
+
+// Without an offer too the terminal learns once a day what is current: else it could not say that it is stale.
+void Runner::RefreshDaily() {
+  if (state_.phase != Phase::kIdle || clock_.MonotonicMs() < refresh_due_ms_) return;
+  const Status refreshed = RefreshTrust();
+  if (!refreshed.ok()) log::Info("the signed metadata is not fresh", {{"cause", refreshed.error()}});
+}
+
+TerminalFacts Runner::Facts(size_t component, const DdiChunk& chunk) const {
+  TerminalFacts facts;
+  facts.board = config_.board;
+  facts.product = config_.product;
+  facts.component = components_[component];
+  facts.arena_bytes = config_.arena;
+  facts.floor = component == 0 ? std::max(boot_view_.floor, state_.floor) : 0;
+  if (running_known_[component]) facts.running = state_.slot(running_, component);
+  facts.full_fallback =
+      config_.full_fallback == "always" || (config_.full_fallback == "server" && chunk.fallback == "full");
+  facts.refused = state_.refused;
+  return facts;
+}
+
+// A module of the offer belongs to the component that its signed image names.
+std::optional<Refusal> Runner::CheckChunk(size_t chunk) {
+  Deployment one = *deployment_;
+  one.chunks = {deployment_->chunks[chunk]};
+  std::optional<Refusal> refusal;
+  for (size_t i = 0; i < components_.size(); i++) {
+    AcceptedOffer accepted;
+    refusal = judge_->Check(one, Facts(i, one.chunks[0]), accepted);
+    if (refusal && refusal->fault == &kWrongComponent) continue;
+    if (refusal) return refusal;
+    accepted.chunk = chunk;
+    accepted.plan.component = static_cast<uint8_t>(i);
+    if (accepted.runs_already) {
+      parts_running_++;
+    } else {
+      parts_.push_back(std::move(accepted));
+    }
+    return std::nullopt;
+  }
+  return refusal;
+}
+
+// The boot record switches all components at once: what the release does not bring is copied over.
+std::vector<Plan> Runner::CopiesNeeded(std::vector<Plan> plans) const {
+  for (size_t i = 0; i < components_.size(); i++) {
+    const SlotImage& here = state_.slot(running_, i);
+    const SlotImage& there = state_.slot(OtherSlot(running_), i);
+    const bool brought = std::any_of(plans.begin(), plans.end(), [&](const Plan& p) { return p.component == i; });
+    if (brought || !running_known_[i] || (there.known && there.sha256 == here.sha256)) continue;
+    Plan copy;
+    copy.component = static_cast<uint8_t>(i);
+    copy.is_copy = true;
+    copy.target = here;
+    plans.push_back(std::move(copy));
+  }
+  return plans;
+}
+
 Runner::Outcome Runner::Check() {
   if (!deployment_) return Emit(Event::Kind::kNothing);
-  const Status refreshed = judge_->Refresh(
-      [this](const std::string& name, uint64_t max_bytes) { return server_->GetMetadata(name, max_bytes); });
-  status_.SetStale(!refreshed.ok() || judge_->ClockIsBehind());
+  const Status refreshed = RefreshTrust();
   if (!refreshed.ok()) {
     const Error& error = refreshed.error();
     const Refusal refusal = Refuse(kTrustRefused, error);
@@ -111,18 +218,19 @@ Runner::Outcome Runner::Check() {
     Complain(refusal);
     return Emit(Event::Kind::kInterrupted);
   }
-  TerminalFacts facts;
-  facts.board = config_.board;
-  facts.product = config_.product;
-  facts.component = config_.component;
-  facts.arena_bytes = config_.arena;
-  facts.floor = std::max(boot_view_.floor, state_.floor);
-  facts.running = running_image_known_ ? state_.slot(running_) : SlotImage{};
-  const auto refusal = judge_->Check(*deployment_, facts, accepted_);
-  if (refusal) return EmitRefused(*refusal);
-  if (accepted_.runs_already) return Emit(Event::Kind::kAlready, accepted_.plan.target.version);
+  parts_.clear();
+  parts_running_ = 0;
+  for (size_t i = 0; i < deployment_->chunks.size(); i++) {
+    if (const auto refusal = CheckChunk(i)) return EmitRefused(*refusal);
+  }
+  if (parts_.empty() && parts_running_ == 0) return EmitRefused(Refuse(kServerAnswer, "the deployment is empty"));
+  if (parts_.empty()) return Emit(Event::Kind::kAlready, state_.slot(running_).version);
+  std::vector<Plan> plans;
+  for (const AcceptedOffer& part : parts_) plans.push_back(part.plan);
+  plans = CopiesNeeded(std::move(plans));
   Outcome outcome = Emit(Event::Kind::kAccepted);
-  outcome.event->plan = accepted_.plan;
+  outcome.event->plan = plans.front();
+  outcome.event->waiting.assign(plans.begin() + 1, plans.end());
   return outcome;
 }
 
@@ -134,6 +242,16 @@ Status Runner::CheckForCancel() {
   if (!stop.ok() || *stop != state_.action) return Ok();
   cancel_action_ = *stop;
   return Error{ErrorCode::kCanceled, "the server stops the action"};
+}
+
+// The same before the restart, and kUnavailable while the server's maintenance window is shut.
+Status Runner::AskServer() {
+  TILL_TRY(CheckForCancel());
+  const auto polled = server_->Poll(true);
+  if (!polled.ok() || !*polled || ActionOfUrl((*polled)->deployment_url) != state_.action) return Ok();
+  const auto deployment = server_->GetDeployment((*polled)->deployment_url);
+  if (!deployment.ok() || deployment->may_update) return Ok();
+  return Error{ErrorCode::kUnavailable, "the server's window is shut"};
 }
 
 }  // namespace till::device

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "core/file.h"
@@ -24,16 +25,41 @@ void StatusFile::Write(const AgentState& state, uint64_t received_bytes, bool fo
   out.Set("image", known ? ToHex(here.sha256) : "");
   out.Set("action", state.action);
   out.Set("payload", busy ? ToHex(state.plan.payload) : "");
-  out.Set("payload_bytes", busy ? state.plan.payload_bytes : 0);
+  out.Set("payload_bytes", busy ? state.total_bytes : 0);
   out.Set("received_bytes", received_bytes);
   out.Set("applier_peak_rss_kib", state.peak_rss_kib);
+  out.Set("waiting_for", state.waiting_for);
+  out.Set("month_bytes", state.month_bytes);
   out.Set("last_error", last_error_);
+  out.Set("last_error_time", last_error_.empty() ? "" : FormatUtc(last_error_unix_s_));
   out.Set("last_action", state.closed_action);
+  if (!state.trouble.text.empty()) {
+    json::Value failure = json::Value::Object();
+    failure.Set("reason", state.trouble.text);
+    failure.Set("action", state.trouble.action);
+    failure.Set("version", state.trouble.version);
+    failure.Set("time", FormatUtc(state.trouble.unix_s));
+    out.Set("last_failure", std::move(failure));
+  }
   out.Set("pending_feedback", static_cast<uint64_t>(state.feedbacks.size()));
-  out.Set("stale", stale_);
+  if (freshness_ != Freshness::kNotKnown) out.Set("stale", freshness_ == Freshness::kStale);
   out.Set("time", FormatUtc(clock_.UnixMs() / 1000));
   const Status written = Replace(json::WritePretty(out) + "\n");
   if (!written.ok()) log::Debug("the status file cannot be written", {{"cause", written.error()}});
+}
+
+void StatusFile::SetError(std::string text) {
+  last_error_ = std::move(text);
+  last_error_unix_s_ = clock_.UnixMs() / 1000;
+}
+
+// A restart forgets no error: `tilld why` is asked afterwards.
+void StatusFile::Recall() {
+  const auto text = ReadTextFile(path_);
+  const auto value = text.ok() ? json::Parse(*text) : Result<json::Value>(text.error());
+  if (!value.ok()) return;
+  last_error_ = (*value)["last_error"].AsString().substr(0, 1024);
+  last_error_unix_s_ = std::max<int64_t>(ParseUtc((*value)["last_error_time"].AsString()), 0);
 }
 
 // Atomic for readers, not durable: it says what goes on now, and each sync would cost flash and time.

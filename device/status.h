@@ -1,4 +1,4 @@
-// data_dir/status.json: what tilld is doing, for people and supervisors (docs/wires.md, "Processes"). Replaced
+// run_dir/status.json: what tilld is doing, for people and supervisors (docs/wires.md, "Processes"). Replaced
 // atomically; an unwritable one is no reason to stop.
 #pragma once
 
@@ -16,8 +16,11 @@ class StatusFile {
 
   // Writes when something is to be said: always with `force`, else at most every half second.
   void Write(const AgentState& state, uint64_t received_bytes, bool force);
-  void SetError(std::string text) { last_error_ = std::move(text); }
-  void SetStale(bool stale) { stale_ = stale; }
+  void SetError(std::string text);
+  // Takes the last error over from the file of an earlier run.
+  void Recall();
+  // Whether the signed metadata was found fresh; until then nothing is said about it.
+  void SetStale(bool stale) { freshness_ = stale ? Freshness::kStale : Freshness::kFresh; }
   // What the running slot holds was checked at the start.
   void SetRunningImageKnown(bool known) { image_known_ = known; }
 
@@ -28,7 +31,9 @@ class StatusFile {
   SlotId running_;
   Clock& clock_;
   std::string last_error_;
-  bool stale_ = true;  // until the signed metadata was refreshed
+  int64_t last_error_unix_s_ = 0;
+  enum class Freshness : uint8_t { kNotKnown, kFresh, kStale };
+  Freshness freshness_ = Freshness::kNotKnown;
   bool image_known_ = false;
   int64_t written_ms_ = -1'000'000;
 };

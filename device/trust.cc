@@ -120,11 +120,15 @@ std::optional<Refusal> CheckPayload(const Plan& plan, uint64_t format, const Ter
 
 }  // namespace
 
-Result<std::unique_ptr<Trust>> Trust::Open(const std::string& folder, std::string_view trusted_root, Clock& clock) {
+Result<std::unique_ptr<Trust>> Trust::Open(const std::string& folder, std::string_view trusted_root, Clock& clock,
+                                           Expiry expiry) {
   std::unique_ptr<Trust> trust(new Trust(clock));
   tuf::Client::Options options;
   options.folder = folder;
-  options.now_unix_s = [self = trust.get()] { return self->NowUnixS(); };
+  options.now_unix_s = [self = trust.get(), expiry] {
+    const int64_t newest = self->client_ ? self->client_->NewestSignedUnixS() : 0;
+    return expiry == Expiry::kBySignedTime ? newest : self->NowUnixS();
+  };
   options.tolerate_expired_root = true;  // a newer root must still get in
   trust->client_ = TILL_TRY(tuf::Client::Open(std::move(options), trusted_root));
   return trust;
@@ -149,39 +153,63 @@ const tuf::TargetEntry* Trust::FindImage(const crypto::Sha256Digest& digest) con
   return client_->FindBySha256(digest, "targets");
 }
 
+// One artifact against the terminal: the refusal, or nothing and the plan.
+std::optional<Refusal> Trust::CheckArtifact(const DdiArtifact& artifact, const DdiChunk& chunk,
+                                            const TerminalFacts& facts, Plan& plan, bool& same) const {
+  const tuf::TargetEntry* entry = client_->FindBySha256(artifact.sha256, "deltas");
+  uint64_t format = 0;
+  if (!entry || entry->length != artifact.size_bytes || !ReadPayloadEntry(*entry, plan, format)) {
+    return Refuse(kNotSigned, Printable(artifact.file_name));
+  }
+  const tuf::TargetEntry* image = client_->FindBySha256(plan.target.sha256, "targets");
+  if (!image || image->length != plan.target.length_bytes ||
+      (!chunk.target.empty() && chunk.target != ToHex(plan.target.sha256))) {
+    return Refuse(kNotSigned, "no image entry for what " + Printable(artifact.file_name) + " yields");
+  }
+  auto refusal = CheckImage(*image, facts, plan);
+  same = !refusal && facts.running.known && facts.running.sha256 == plan.target.sha256;
+  if (!refusal && !same) refusal = CheckPayload(plan, format, facts);
+  return refusal;
+}
+
 std::optional<Refusal> Trust::Check(const Deployment& deployment, const TerminalFacts& facts,
                                     AcceptedOffer& out) const {
   std::optional<Refusal> first;
-  const auto keep = [&](Refusal refusal) {
-    if (!first) first = std::move(refusal);
+  std::optional<AcceptedOffer> best;
+  bool delta_seen = !facts.refused.empty();
+  bool full_held_back = false;
+  const auto is_delta = [&](const DdiArtifact& artifact) {
+    const tuf::TargetEntry* entry = client_->FindBySha256(artifact.sha256, "deltas");
+    return entry && entry->custom["kind"].AsString() == "delta";
   };
   for (size_t c = 0; c < deployment.chunks.size(); c++) {
     const DdiChunk& chunk = deployment.chunks[c];
+    delta_seen = delta_seen || std::any_of(chunk.artifacts.begin(), chunk.artifacts.end(), is_delta);
     for (size_t a = 0; a < chunk.artifacts.size(); a++) {
       const DdiArtifact& artifact = chunk.artifacts[a];
-      const tuf::TargetEntry* entry = client_->FindBySha256(artifact.sha256, "deltas");
-      uint64_t format = 0;
-      Plan plan;
-      if (!entry || entry->length != artifact.size_bytes || !ReadPayloadEntry(*entry, plan, format)) {
-        keep(Refuse(kNotSigned, Printable(artifact.file_name)));
-        continue;
-      }
-      const tuf::TargetEntry* image = client_->FindBySha256(plan.target.sha256, "targets");
-      if (!image || image->length != plan.target.length_bytes ||
-          (!chunk.target.empty() && chunk.target != ToHex(plan.target.sha256))) {
-        keep(Refuse(kNotSigned, "no image entry for what " + Printable(artifact.file_name) + " yields"));
-        continue;
-      }
-      auto refusal = CheckImage(*image, facts, plan);
-      const bool same = !refusal && facts.running.known && facts.running.sha256 == plan.target.sha256;
-      if (!refusal && !same) refusal = CheckPayload(plan, format, facts);
+      const auto given_up = std::find(facts.refused.begin(), facts.refused.end(), artifact.sha256);
+      if (artifact.file_name == kMetadataArtifact || given_up != facts.refused.end()) continue;
+      AcceptedOffer offer;
+      auto refusal = CheckArtifact(artifact, chunk, facts, offer.plan, offer.runs_already);
       if (refusal) {
-        keep(std::move(*refusal));
+        if (!first) first = std::move(refusal);
         continue;
       }
-      out = {plan, c, a, same};
-      return std::nullopt;
+      if (!offer.plan.is_delta && !offer.runs_already && delta_seen && !facts.full_fallback) {
+        full_held_back = true;
+        continue;
+      }
+      offer.chunk = c;
+      offer.artifact = a;
+      if (!best || offer.plan.payload_bytes < best->plan.payload_bytes) best = std::move(offer);
     }
+  }
+  if (best) {
+    out = std::move(*best);
+    return std::nullopt;
+  }
+  if (full_held_back) {
+    return Refuse(kFullNotAllowed, first ? first->Reason() : "its delta was given up");
   }
   if (!first) first = Refuse(kServerAnswer, "the deployment holds no artifact");
   return first;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/clock.h"
 #include "core/tuf/tuf.h"
@@ -17,12 +18,17 @@
 
 namespace till::device {
 
+// The artifact of a module that holds the signed metadata as a tar, for servers that serve none.
+inline constexpr char kMetadataArtifact[] = "release.tuf";
+
 // What the terminal is and grants.
 struct TerminalFacts {
   std::string board, product, component;
   uint64_t arena_bytes = 0;
   uint32_t floor = 0;
-  SlotImage running;  // not known: only full payloads, and no version order
+  SlotImage running;                          // not known: only full payloads, and no version order
+  bool full_fallback = false;                 // a full payload may stand in for a delta that does not fit or failed
+  std::vector<crypto::Sha256Digest> refused;  // payloads given up in this action
 };
 
 // An offer that may be installed, and where in the deployment it stands.
@@ -40,19 +46,25 @@ class OfferJudge {
   virtual Status Refresh(const tuf::Fetch& fetch) = 0;
   // The wall clock is behind what signed metadata proves: freshness cannot be known.
   virtual bool ClockIsBehind() const = 0;
-  // The refusal, or nothing and `out`.
+  // The time as well as it is known; 0: not at all.
+  virtual int64_t NowUnixS() const { return 0; }
+  // The refusal, or nothing and `out`: of the artifacts that may be installed the smallest one. A full payload beside
+  // deltas, or after a refused one, only when facts.full_fallback says so: a failed delta must not become a bill.
   virtual std::optional<Refusal> Check(const Deployment& deployment, const TerminalFacts& facts,
                                        AcceptedOffer& out) const = 0;
 };
 
 class Trust final : public OfferJudge {
  public:
-  static Result<std::unique_ptr<Trust>> Open(const std::string& folder, std::string_view trusted_root, Clock& clock);
+  // By what time expiry is judged. From a medium nothing proves how late it is: only what signed metadata said last.
+  enum class Expiry : uint8_t { kByClock, kBySignedTime };
+  static Result<std::unique_ptr<Trust>> Open(const std::string& folder, std::string_view trusted_root, Clock& clock,
+                                             Expiry expiry = Expiry::kByClock);
 
   Status Refresh(const tuf::Fetch& fetch) override;
   static bool IsExpiry(const Error& error);
   bool ClockIsBehind() const override;
-  int64_t NowUnixS() const;
+  int64_t NowUnixS() const override;
 
   std::optional<Refusal> Check(const Deployment& deployment, const TerminalFacts& facts,
                                AcceptedOffer& out) const override;
@@ -61,6 +73,8 @@ class Trust final : public OfferJudge {
 
  private:
   explicit Trust(Clock& clock) : clock_(clock) {}
+  std::optional<Refusal> CheckArtifact(const DdiArtifact& artifact, const DdiChunk& chunk, const TerminalFacts& facts,
+                                       Plan& plan, bool& same) const;
 
   Clock& clock_;
   std::unique_ptr<tuf::Client> client_;

@@ -28,6 +28,10 @@ class UpdateServer {
   virtual Result<std::string> GetMetadata(const std::string& name, uint64_t max_bytes) = 0;
   // The headers for a download from `url`: the token only for our own server.
   virtual std::vector<http::HeaderField> HeadersFor(const std::string& url) const = 0;
+  // False: reports stay in the queue (a medium stands in the server's place).
+  virtual bool takes_reports() const { return true; }
+  // What the last refusal for now asked us to wait (Retry-After); 0: nothing.
+  virtual int64_t retry_after_s() const { return 0; }
 };
 
 }  // namespace till::device

@@ -62,7 +62,8 @@ TEST(Agent, WalksFromOfferToTrial) {
   };
   const Turn kTurns[] = {
       {Kind::kOffer, Phase::kIdle, Action::kCheck, 0},
-      {Kind::kAccepted, Phase::kOffered, Action::kPrepare, 100},
+      {Kind::kAccepted, Phase::kOffered, Action::kAskInstall, 100},
+      {Kind::kMayInstall, Phase::kOffered, Action::kPrepare, 0},
       {Kind::kReady, Phase::kInstalling, Action::kInstall, 110},
       {Kind::kInstalled, Phase::kWritten, Action::kReadBack, 120},
       {Kind::kReadBack, Phase::kVerified, Action::kAskSwitch, 130},

@@ -1,0 +1,172 @@
+#include "device/release_medium.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+
+#include "device/agent_report.h"
+
+namespace till::device {
+namespace {
+
+constexpr size_t kMaxPayloads = 64;
+constexpr char kScheme[] = "medium:";
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { closedir(folder); }
+};
+
+std::vector<std::string> FilesIn(const std::string& folder) {
+  std::vector<std::string> names;
+  const std::unique_ptr<DIR, CloseFolder> open(opendir(folder.c_str()));
+  if (!open) return names;
+  while (const dirent* entry = readdir(open.get())) {
+    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string BaseName(const std::string& name) { return name.substr(name.rfind('/') + 1); }
+
+// Part of a file.
+class PartOfFile final : public Source {
+ public:
+  PartOfFile(FileSource file, uint64_t offset, uint64_t length)
+      : file_(std::move(file)), offset_(offset), length_(length) {}
+  Result<size_t> ReadAt(uint64_t offset, MutableByteView out) override {
+    if (offset >= length_) return size_t{0};
+    return file_.ReadAt(offset_ + offset, out.first(std::min<uint64_t>(out.size(), length_ - offset)));
+  }
+  uint64_t size() const override { return length_; }
+
+ private:
+  FileSource file_;
+  uint64_t offset_, length_;
+};
+
+}  // namespace
+
+void ReleaseMedium::Take(const std::string& name, Place place) {
+  const std::string base = BaseName(name);
+  if (base.ends_with(".json") && base != "release.json") metadata_.emplace(base, place);
+  if (base.ends_with(".till") && payloads_.size() < kMaxPayloads) payloads_.emplace(base, place);
+}
+
+Status ReleaseMedium::TakeArchive(const std::string& path) {
+  FileSource file = TILL_TRY(FileSource::Open(path));
+  for (const TarMember& member : TILL_TRY(IndexTar(file))) {
+    Take(member.name, {path, false, member.offset, member.length});
+  }
+  return Ok();
+}
+
+Status ReleaseMedium::TakeFolder(const std::string& folder) {
+  for (const std::string& name : FilesIn(folder)) Take(name, {.path = folder + "/" + name});
+  for (const std::string& tuf : {folder + "/tuf", folder + "/../tuf"}) {
+    for (const std::string& name : FilesIn(tuf)) Take(name, {.path = tuf + "/" + name});
+  }
+  if (FileExists(folder + "/release.tuf")) TILL_TRY(TakeArchive(folder + "/release.tuf"));
+  return Ok();
+}
+
+Result<std::unique_ptr<ReleaseMedium>> ReleaseMedium::Open(const std::string& path) {
+  struct stat about;
+  if (stat(path.c_str(), &about) != 0) return SystemError("cannot find the release");
+  std::unique_ptr<ReleaseMedium> medium(new ReleaseMedium);
+  TILL_TRY(S_ISDIR(about.st_mode) ? medium->TakeFolder(path) : medium->TakeArchive(path));
+  return medium;
+}
+
+Result<std::unique_ptr<Source>> ReleaseMedium::OpenPlace(const Place& place) {
+  FileSource file = TILL_TRY(FileSource::Open(place.path));
+  if (place.whole) return std::unique_ptr<Source>(std::make_unique<FileSource>(std::move(file)));
+  return std::unique_ptr<Source>(std::make_unique<PartOfFile>(std::move(file), place.offset, place.length));
+}
+
+Result<std::string> ReleaseMedium::ReadMetadata(const std::string& name, uint64_t max_bytes) {
+  const auto found = metadata_.find(name);
+  if (found == metadata_.end()) return Error{ErrorCode::kNotFound, "the medium does not hold it"};
+  const auto source = TILL_TRY(OpenPlace(found->second));
+  if (source->size() > max_bytes) return Error{ErrorCode::kLimit, "metadata longer than allowed", max_bytes};
+  Bytes bytes(source->size());
+  TILL_TRY(ReadFully(*source, 0, bytes));
+  return std::string(AsText(bytes));
+}
+
+Result<std::vector<ReleaseMedium::Payload>> ReleaseMedium::Payloads() {
+  std::vector<Payload> payloads;
+  for (const auto& [name, place] : payloads_) {
+    const auto source = TILL_TRY(OpenPlace(place));
+    const auto digest = TILL_TRY(crypto::Sha256OfSource(*source));
+    payloads.push_back({name, name.substr(0, name.find('.')), source->size(), digest});
+  }
+  return payloads;
+}
+
+Result<std::unique_ptr<Source>> ReleaseMedium::OpenPayload(const std::string& name) {
+  const auto found = payloads_.find(name);
+  if (found == payloads_.end()) return Error{ErrorCode::kNotFound, "the medium does not hold it"};
+  return OpenPlace(found->second);
+}
+
+// --- In the server's place ---
+
+Result<std::unique_ptr<MediumServer>> MediumServer::Make(ReleaseMedium& medium) {
+  std::unique_ptr<MediumServer> server(new MediumServer(medium));
+  const auto payloads = TILL_TRY(medium.Payloads());
+  if (payloads.empty()) return Error{ErrorCode::kNotFound, "there is no payload (*.till)"};
+  crypto::Sha256 all;
+  for (const ReleaseMedium::Payload& payload : payloads) {
+    all.Update(payload.sha256);
+    auto& chunks = server->deployment_.chunks;
+    const auto known = std::find_if(chunks.begin(), chunks.end(),
+                                    [&](const DdiChunk& chunk) { return chunk.name == payload.component; });
+    DdiChunk& chunk = known == chunks.end() ? chunks.emplace_back() : *known;
+    chunk.name = payload.component;
+    chunk.fallback = "full";  // nothing here costs a byte of anybody's data
+    chunk.artifacts.push_back({payload.name, payload.sha256, payload.length, kScheme + payload.name});
+  }
+  server->deployment_.action = kLocalAction + ToHex(all.Finish()).substr(0, 16);
+  return server;
+}
+
+Result<std::optional<BaseAnswer>> MediumServer::Poll(bool) {
+  BaseAnswer answer;
+  answer.deployment_url = kScheme + deployment_.action;
+  return std::optional<BaseAnswer>(answer);
+}
+
+Result<Deployment> MediumServer::GetDeployment(const std::string&) { return deployment_; }
+Result<std::string> MediumServer::GetCancel(const std::string&) { return Error{ErrorCode::kNotFound, "none"}; }
+Status MediumServer::PutConfigData(const std::string&, const std::vector<std::pair<std::string, std::string>>&) {
+  return Ok();
+}
+Status MediumServer::PostFeedback(const Feedback&, int64_t) {
+  return Error{ErrorCode::kUnavailable, "a medium hears nothing"};
+}
+Result<std::string> MediumServer::GetMetadata(const std::string& name, uint64_t max_bytes) {
+  return medium_.ReadMetadata(name, max_bytes);
+}
+std::vector<http::HeaderField> MediumServer::HeadersFor(const std::string&) const { return {}; }
+
+// --- In the downloader's place ---
+
+Result<int> MediumFetcher::Fetch(const PayloadSource& source, const FetchRange& range,
+                                 const std::function<Status(ByteView)>& on_bytes) {
+  if (!source.url.starts_with(kScheme)) return 404;
+  const auto payload = TILL_TRY(medium_.OpenPayload(source.url.substr(sizeof(kScheme) - 1)));
+  if (payload->size() != range.whole_bytes) return Error{ErrorCode::kCorrupt, "the payload has another length"};
+  std::array<std::byte, 16 << 10> piece;
+  for (uint64_t at = range.from; at < payload->size();) {
+    const size_t got = TILL_TRY(payload->ReadAt(at, piece));
+    if (got == 0) return Error{ErrorCode::kUnavailable, "the medium ended early"};
+    TILL_TRY(on_bytes(ByteView(piece).first(got)));
+    at += got;
+  }
+  return 206;
+}
+
+}  // namespace till::device
