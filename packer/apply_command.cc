@@ -5,6 +5,7 @@
 #include "core/json/json.h"
 #include "core/text.h"
 #include "delta/apply/apply_to_file.h"
+#include "packer/bounded_apply.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
 
@@ -14,9 +15,36 @@ namespace {
 struct Arguments {
   delta::ApplyPaths paths;
   std::string max_memory = "8MiB";
+  bool check = false;
 };
 
+// The proof: nothing is written, and the kernel gives no more memory than the payload declares.
+int Check(const GlobalOptions& options, const Arguments& arguments) {
+  const Result<Proof> proof = ProveHere({arguments.paths.base, arguments.paths.payload}, true);
+  if (!proof.ok()) {
+    const ErrorCode code = proof.error().code;
+    const bool broken = code == ErrorCode::kCorrupt || code == ErrorCode::kRefused || code == ErrorCode::kUnsupported;
+    const int exit_code = broken ? kExitVerification : code == ErrorCode::kLimit ? kExitCeiling : kExitFailed;
+    return Fail(options, exit_code, kCheckFailed, arguments.paths.payload, &proof.error());
+  }
+  if (options.json) {
+    json::Value event = json::Value::Object();
+    event.Set("event", "check.done").Set("file", arguments.paths.payload).Set("sha256", ToHex(proof->target));
+    event.Set("arena_bytes", proof->arena_bytes).Set("peak_rss_kib", proof->peak_rss_kib);
+    event.Set("grown_rss_kib", proof->grown_rss_kib).Set("limit_enforced", proof->limit_enforced);
+    std::printf("%s\n", json::Write(event).c_str());
+    return kExitOk;
+  }
+  std::printf(" ok   %s gives sha256:%s, arena %s, grew by %s%s\n", Printable(arguments.paths.payload).c_str(),
+              ToHex(proof->target).c_str(), FormatSize(proof->arena_bytes).c_str(),
+              FormatSize(proof->grown_rss_kib << 10).c_str(), proof->limit_enforced ? ", limited by the kernel" : "");
+  return kExitOk;
+}
+
 int Apply(const GlobalOptions& options, Arguments& arguments) {
+  if (arguments.check) return Check(options, arguments);
+  if (arguments.paths.out.empty())
+    return Fail(options, kExitUsage, kBadArgument, "--out is missing (or --check, to write nothing)");
   const Result<uint64_t> ceiling = ParseSize(arguments.max_memory);
   if (!ceiling.ok()) return Fail(options, kExitUsage, kBadArgument, "--max-memory " + arguments.max_memory);
   arguments.paths.max_arena_bytes = *ceiling;
@@ -47,7 +75,9 @@ void AddApplyCommand(CLI::App& program, GlobalOptions& options, Run& run) {
       program.add_subcommand("apply", "Rebuild an image as a terminal does (exit 3: wrong base or payload)");
   command->add_option("--from", arguments->paths.base, "The image to start from (not for a full payload)");
   command->add_option("--payload", arguments->paths.payload, "Payload")->required();
-  command->add_option("-o,--out", arguments->paths.out, "Image to write")->required();
+  command->add_option("-o,--out", arguments->paths.out, "Image to write");
+  command->add_flag("--check", arguments->check,
+                    "Write nothing: hash the result, in no more memory than the payload declares");
   command->add_option("--max-memory", arguments->max_memory, "Refuse payloads that declare more (exit 4)")
       ->capture_default_str();
   command->callback(

@@ -6,7 +6,7 @@
 namespace till::packer {
 
 inline constexpr Fault kBadConfig{"T1001", "the release configuration cannot be used",
-                                  "mend the line named above; docs/packing.md shows a whole file"};
+                                  "mend what is named above; docs/packing.md shows a whole file"};
 inline constexpr Fault kBadArgument{"T1002", "an argument cannot be used",
                                     "tillpack COMMAND --help shows what it takes"};
 inline constexpr Fault kKeysUnusable{"T1003", "the signing keys cannot be used",
@@ -17,8 +17,9 @@ inline constexpr Fault kReleaseExists{"T1005", "this version exists already",
                                       "a version is made once: choose a new one"};
 inline constexpr Fault kVerifyFailed{"T1006", "the release does not verify",
                                      "do not publish it: make it again from clean inputs and look for who changed it"};
-inline constexpr Fault kPublishFailed{"T1007", "the release was not published",
-                                      "the hub's answer stands above; the same command goes on where it stopped"};
+inline constexpr Fault kPublishFailed{
+    "T1007", "the release was not published",
+    "the hub's answer stands above; mend it and run the same command: it goes on where it stopped"};
 inline constexpr Fault kPublishConflict{"T1008", "the hub holds something else under this version",
                                         "a version is published once: choose a new one"};
 inline constexpr Fault kNoRelease{"T1009", "there is no release here",
@@ -28,5 +29,14 @@ inline constexpr Fault kPayloadNotMade{"T1011", "the payload was not made",
                                        "mend the cause and run the same command again"};
 inline constexpr Fault kNotAPayload{"T1012", "this is no payload, or a damaged one",
                                     "give a file that tillpack delta, full or release made"};
+
+inline constexpr Fault kTokenRefused{"T1013", "the hub does not accept the token",
+                                     "give an operator's token of this hub: --token-file FILE, or TILL_TOKEN"};
+inline constexpr Fault kHubFailed{"T1014", "the hub could not be asked",
+                                  "its answer stands above; is --server the hub's URL, and --ca its certificate?"};
+inline constexpr Fault kUsage{"T1015", "the command line is not complete",
+                              "tillpack COMMAND --help shows what it takes"};
+inline constexpr Fault kCheckFailed{"T1016", "the payload does not prove itself",
+                                    "do not use it: give the base it was made from, or make it again"};
 
 }  // namespace till::packer

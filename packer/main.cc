@@ -3,13 +3,14 @@
 
 #include "core/log.h"
 #include "packer/commands.h"
+#include "packer/faults.h"
 
 // NOLINTNEXTLINE(bugprone-exception-escape): what CLI11 throws besides ParseError is out of memory
 int main(int argc, char** argv) {
   using namespace till::packer;
   till::log::Configure("tillpack", till::log::Level::kInfo, till::log::Format::kText);
   CLI::App program{"Make, check and publish signed releases: full payloads and deltas."};
-  program.set_version_flag("--tillpack-version", TILL_VERSION);
+  program.set_version_flag("--version", TILL_VERSION);
   program.require_subcommand(1);
   program.fallthrough();
   program.footer(
@@ -38,7 +39,8 @@ int main(int argc, char** argv) {
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? kExitOk : kExitUsage;
+    if (error.get_exit_code() == 0) return program.exit(error);  // help and version
+    return Fail(options, kExitUsage, kUsage, error.what());
   }
   return run ? run() : kExitUsage;
 }

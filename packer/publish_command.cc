@@ -1,9 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
-#include "core/file.h"
 #include "core/text.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
@@ -29,18 +27,10 @@ void Tell(const GlobalOptions& options, const PublishStep& step) {
   std::printf(" %-7s %-44s %s\n", step.sent ? "sent" : "present", Printable(step.what).c_str(), size.c_str());
 }
 
-Result<std::string> ReadToken(const std::string& file) {
-  const char* from_environment = std::getenv("TILL_TOKEN");
-  if (file.empty() && from_environment != nullptr) return std::string(from_environment);
-  if (file.empty()) return Error{ErrorCode::kInvalid, "no token: give --token-file, or TILL_TOKEN"};
-  const std::string text = TILL_TRY(ReadTextFile(file, 4096));
-  return std::string(Trim(text));
-}
-
 int Publish(const GlobalOptions& options, Arguments arguments) {
   const Result<ReleaseRecord> release = ReadReleaseRecord(arguments.folder);
   if (!release.ok()) return Fail(options, kExitFailed, kNoRelease, arguments.folder, &release.error());
-  const Result<std::string> token = ReadToken(arguments.token_file);
+  const Result<std::string> token = ReadHubToken(arguments.token_file);
   if (!token.ok()) return Fail(options, kExitUsage, kBadArgument, arguments.token_file, &token.error());
   arguments.hub.token = *token;
   std::filesystem::path folder = std::filesystem::absolute(arguments.folder).lexically_normal();
@@ -49,6 +39,8 @@ int Publish(const GlobalOptions& options, Arguments arguments) {
   const Status published = publisher.Publish(folder.parent_path().string(), *release);
   if (published.ok()) return kExitOk;
   const bool conflict = published.error().code == ErrorCode::kConflict;
+  if (published.error().code == ErrorCode::kRefused)
+    return Fail(options, kExitFailed, kTokenRefused, publisher.error_context(), &published.error());
   return Fail(options, conflict ? kExitConflict : kExitFailed, conflict ? kPublishConflict : kPublishFailed,
               publisher.error_context(), &published.error());
 }

@@ -6,16 +6,10 @@
 #include <functional>
 #include <string>
 
-#include "core/http/client.h"
+#include "packer/hub_connection.h"
 #include "packer/release_record.h"
 
 namespace till::packer {
-
-struct HubAccess {
-  std::string url;    // "https://ota.example"
-  std::string token;  // an operator's API token
-  std::string ca_file;
-};
 
 struct PublishStep {
   std::string what;  // "rootfs.full.till"
@@ -28,21 +22,21 @@ class Publisher {
   Publisher(HubAccess hub, std::function<void(const PublishStep&)> on_step);
   // `error_context` tells the person which request failed and what the hub said.
   Status Publish(const std::string& out_folder, const ReleaseRecord& release);
-  const std::string& error_context() const { return error_context_; }
+  const std::string& error_context() const { return hub_.error_context(); }
 
  private:
-  Status SendPayload(const std::string& path, const PayloadRecord& payload);
-  Status SendMetadata(const std::string& tuf_folder);
   Result<int64_t> EnsureModule(const ReleaseRecord& release, const ComponentRecord& component);
   Status EnsureDistributionSet(const ReleaseRecord& release, const std::vector<int64_t>& modules);
-  Result<http::Reply> Send(http::Call call);
-  Result<json::Value> SendJson(const std::string& method, const std::string& path, const json::Value& body);
   Result<json::Value> FindOne(const std::string& collection, const std::string& name, const std::string& version);
 
-  HubAccess hub_;
+  HubConnection hub_;
   std::function<void(const PublishStep&)> on_step_;
-  http::Client client_;
-  std::string error_context_;
 };
+
+// One blob, unless the hub has it already: answers true when it was sent.
+Result<bool> SendBlob(HubConnection& hub, const std::string& path, const crypto::Sha256Digest& sha256);
+// The whole metadata of a repository, timestamp.json last.
+Status SendMetadata(HubConnection& hub, const std::string& tuf_folder,
+                    const std::function<void(const PublishStep&)>& on_step);
 
 }  // namespace till::packer

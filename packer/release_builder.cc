@@ -1,51 +1,24 @@
 #include "packer/release_builder.h"
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <mutex>
 #include <optional>
 #include <thread>
 
 #include "core/file.h"
+#include "core/text.h"
 #include "core/tuf/repository.h"
-#include "delta/apply/payload_file.h"
-#include "delta/diff/diff.h"
 #include "packer/key_ring.h"
 
 namespace till::packer {
-namespace {
-
-constexpr uint64_t kMaxImageBytes = uint64_t{2} << 30;  // both images of a delta are held in memory
-
-// Takes bytes and keeps nothing: the proof needs the applier's own hash of the target only.
-class NullSink : public Sink {
- public:
-  Status Write(ByteView) override { return Ok(); }
-  Status Finish() override { return Ok(); }
-};
-
-// Rebuilds the target with the real applier, under the arena that the payload declares.
-Status Prove(ByteView payload, ByteView base, uint64_t arena_bytes) {
-  MemorySource payload_source(payload);
-  MemorySource base_source(base);
-  NullSink target;
-  delta::ApplyFileOptions options;
-  options.payload = &payload_source;
-  options.base = base.empty() ? nullptr : &base_source;
-  options.target = &target;
-  options.max_arena_bytes = arena_bytes;
-  return delta::ApplyPayloadFile(options);
-}
-
-}  // namespace
-
 struct ReleaseBuilder::Job {
   size_t component_index;
   std::string target_path;
   std::string base_path;  // "" for the full payload
   std::string what;
   PayloadRecord payload;
+  uint64_t terminals = 0;
 };
 
 ReleaseBuilder::ReleaseBuilder(const ReleaseConfig& config, std::function<void(const BuildProgress&)> on_progress)
@@ -65,7 +38,7 @@ Result<ReleaseRecord> ReleaseBuilder::Build(const ReleaseRequest& request) {
   if (FileExists(folder)) return Error{ErrorCode::kConflict, "this version was released already"};
   std::vector<ReleaseRecord> earlier = TILL_TRY(ReadReleases(config_.out_folder));
   std::string missing;
-  Result<std::vector<ReleaseRecord>> bases = ChooseBases(config_.bases, std::move(earlier), missing);
+  Result<std::vector<ReleaseRecord>> bases = ChooseBases(config_.bases, std::move(earlier), request.census, missing);
   if (!bases.ok()) {
     error_context_ = missing;
     return bases.error();
@@ -81,7 +54,7 @@ Result<ReleaseRecord> ReleaseBuilder::Build(const ReleaseRequest& request) {
   release.rollback_index = config_.rollback_index;
   for (const ImageConfig& image : config_.images)
     release.components.push_back(TILL_TRY(KeepImage(image, request, beside)));
-  std::vector<Job> jobs = PlanJobs(release, *bases);
+  std::vector<Job> jobs = PlanJobs(release, *bases, request.census);
   TILL_TRY(RunJobs(jobs, std::max(1U, request.jobs), beside));
   ChooseKept(release, jobs, beside);
   TILL_TRY(WriteReleaseRecord(beside, release));
@@ -107,7 +80,8 @@ Result<ComponentRecord> ReleaseBuilder::KeepImage(const ImageConfig& image, cons
   record.image_file = image.component + ".image";
   FileSource source = TILL_TRY(FileSource::Open(file));
   if (source.size() == 0) return Error{ErrorCode::kInvalid, "the image is empty"};
-  if (source.size() > kMaxImageBytes) return Error{ErrorCode::kLimit, "the image is larger than 2 GiB", source.size()};
+  if (source.size() > kMaxImageFileBytes)
+    return Error{ErrorCode::kLimit, "the image is larger than 2 GiB", source.size()};
   record.image_length = source.size();
   record.image_sha256 = TILL_TRY(crypto::Sha256OfSource(source));
   FileSink copy = TILL_TRY(FileSink::Create(folder + "/" + record.image_file));
@@ -117,14 +91,15 @@ Result<ComponentRecord> ReleaseBuilder::KeepImage(const ImageConfig& image, cons
 }
 
 std::vector<ReleaseBuilder::Job> ReleaseBuilder::PlanJobs(const ReleaseRecord& release,
-                                                          const std::vector<ReleaseRecord>& bases) const {
+                                                          const std::vector<ReleaseRecord>& bases,
+                                                          const FleetCensus* census) const {
   std::vector<Job> jobs;
   const std::string new_folder = config_.out_folder + "/" + release.version + ".new/";
   for (size_t index = 0; index < release.components.size(); ++index) {
     const ComponentRecord& component = release.components[index];
     PayloadRecord full;
     full.file = component.component + ".full.till";
-    jobs.push_back({index, new_folder + component.image_file, "", component.component + " full", full});
+    jobs.push_back({index, new_folder + component.image_file, "", component.component + " full", full, 0});
     for (const ReleaseRecord& base : bases) {
       for (const ComponentRecord& old : base.components) {
         if (old.component != component.component || old.image_sha256 == component.image_sha256) continue;
@@ -137,9 +112,9 @@ std::vector<ReleaseBuilder::Job> ReleaseBuilder::PlanJobs(const ReleaseRecord& r
         const bool known =
             std::any_of(jobs.begin(), jobs.end(), [&](const Job& job) { return job.payload.file == delta.file; });
         if (known) continue;  // two versions with the same image
-        jobs.push_back({index, new_folder + component.image_file,
-                        config_.out_folder + "/" + base.version + "/" + old.image_file,
-                        component.component + " from " + base.version, delta});
+        jobs.push_back(
+            {index, new_folder + component.image_file, config_.out_folder + "/" + base.version + "/" + old.image_file,
+             component.component + " from " + base.version, delta, census == nullptr ? 0 : census->Running(old)});
       }
     }
   }
@@ -147,12 +122,13 @@ std::vector<ReleaseBuilder::Job> ReleaseBuilder::PlanJobs(const ReleaseRecord& r
 }
 
 Status ReleaseBuilder::RunJobs(std::vector<Job>& jobs, unsigned parallel, const std::string& folder) {
+  planned_ = static_cast<unsigned>(jobs.size());
   std::atomic<size_t> next{0};
   std::mutex first_failure_mutex;
   std::optional<Error> first_failure;
   const auto work = [&] {
     for (size_t index = next++; index < jobs.size(); index = next++) {
-      const Status made = MakePayload(jobs[index], folder);
+      const Status made = KeepPayload(jobs[index], folder);
       if (made.ok()) continue;
       const std::lock_guard lock(first_failure_mutex);
       if (!first_failure.has_value()) {
@@ -170,27 +146,37 @@ Status ReleaseBuilder::RunJobs(std::vector<Job>& jobs, unsigned parallel, const 
   return Ok();
 }
 
-Status ReleaseBuilder::MakePayload(Job& job, const std::string& folder) {
-  const Bytes target = TILL_TRY(ReadBinaryFile(job.target_path, kMaxImageBytes));
-  const Bytes base = job.base_path.empty() ? Bytes() : TILL_TRY(ReadBinaryFile(job.base_path, kMaxImageBytes));
-  delta::DiffOptions options;
-  options.progress = [&](const delta::DiffProgress& progress) {
-    on_progress_({job.what, progress.stage, progress.done_bytes, progress.total_bytes});
+Status ReleaseBuilder::KeepPayload(Job& job, const std::string& folder) {
+  PayloadRequest request;
+  request.base_path = job.base_path;
+  request.target_path = job.target_path;
+  request.profile = &config_.profile;
+  request.progress = [&](const delta::DiffProgress& progress) {
+    on_progress_({job.what, progress.stage, progress.done_bytes, progress.total_bytes, made_, planned_});
     return true;
   };
-  const Bytes payload =
-      TILL_TRY(job.base_path.empty() ? delta::MakeFull(target, options) : delta::MakeDelta(base, target, options));
-  MemorySource source(payload);
-  const delta::PayloadFile opened = TILL_TRY(delta::OpenPayload(source));
-  on_progress_({job.what, "prove", 0, payload.size()});
-  TILL_TRY(Prove(payload, base, opened.header.arena_bytes));
-  job.payload.length = payload.size();
-  job.payload.sha256 = crypto::Sha256Of(payload);
-  job.payload.chunk_list_length = opened.chunks.encoded_length();
-  job.payload.chunk_list_sha256 = opened.chunks_sha256;
-  job.payload.arena_bytes = opened.header.arena_bytes;
-  job.payload.format_minor = opened.header.minor_version;
-  return WriteFileAtomically(folder + "/" + job.payload.file, payload);
+  const MadePayload made = TILL_TRY(MakePayload(request));
+  const delta::PayloadHeader& header = made.facts.header;
+  job.payload.length = made.bytes.size();
+  job.payload.sha256 = made.sha256;
+  job.payload.chunk_list_length = made.facts.chunks.encoded_length();
+  job.payload.chunk_list_sha256 = made.facts.chunks_sha256;
+  job.payload.arena_bytes = header.arena_bytes;
+  job.payload.format_minor = header.minor_version;
+  job.payload.instructions = header.instruction_estimate;
+  TILL_TRY(WriteFileAtomically(folder + "/" + job.payload.file, made.bytes));
+  ++made_;
+  return Ok();
+}
+
+std::string ReleaseBuilder::WhyNotKept(const PayloadRecord& payload, uint64_t full_bytes) const {
+  if (payload.length * 1000 >= full_bytes * config_.keep_permille)
+    return "not below " + std::to_string(config_.keep_permille / 10) + " % of the full payload";
+  if (payload.arena_bytes > config_.profile.arena_bytes) {
+    return "wants " + FormatSize(payload.arena_bytes) + " of memory, profile " + config_.profile.name + " has " +
+           FormatSize(config_.profile.arena_bytes);
+  }
+  return "";
 }
 
 // The full payload is always kept; a delta only when it is small enough and the profile's terminals can apply it.
@@ -199,19 +185,16 @@ void ReleaseBuilder::ChooseKept(ReleaseRecord& release, std::vector<Job>& jobs, 
   for (Job& job : jobs) {
     ComponentRecord& component = release.components[job.component_index];
     if (!job.payload.is_delta) full_bytes = job.payload.length;
-    PayloadReport report{component.component,
-                         job.payload.base_version,
-                         job.payload.length,
-                         full_bytes,
-                         job.payload.arena_bytes,
-                         true,
-                         ""};
-    if (job.payload.is_delta && job.payload.length * 1000 >= full_bytes * config_.keep_permille) {
-      report.why_not = "not below " + std::to_string(config_.keep_permille / 10) + " % of the full payload";
-    } else if (job.payload.arena_bytes > config_.profile.arena_bytes) {
-      report.why_not = std::string("needs more memory than profile ") + config_.profile.name + " has";
-    }
-    report.kept = report.why_not.empty() || !job.payload.is_delta;
+    PayloadReport report;
+    report.component = component.component;
+    report.base_version = job.payload.base_version;
+    report.bytes = job.payload.length;
+    report.full_bytes = full_bytes;
+    report.arena_bytes = job.payload.arena_bytes;
+    report.instructions = job.payload.instructions;
+    report.terminals = job.terminals;
+    if (job.payload.is_delta) report.why_not = WhyNotKept(job.payload, full_bytes);
+    report.kept = report.why_not.empty();
     if (report.kept) {
       component.payloads.push_back(job.payload);
     } else {
@@ -232,8 +215,17 @@ Status ReleaseBuilder::Sign(const ReleaseRecord& release, int64_t now_unix_s) {
 }
 
 Result<std::vector<ReleaseRecord>> ChooseBases(const BaseChoice& choice, std::vector<ReleaseRecord> earlier,
-                                               std::string& missing) {
+                                               const FleetCensus* census, std::string& missing) {
   if (choice.kind == BaseChoice::Kind::kAll) return earlier;
+  if (choice.kind == BaseChoice::Kind::kDeployed) {
+    if (census == nullptr) return Error{ErrorCode::kInvalid, "the fleet was not asked what it runs"};
+    const auto nobody_runs = [&](const ReleaseRecord& release) {
+      return std::none_of(release.components.begin(), release.components.end(),
+                          [&](const ComponentRecord& component) { return census->Running(component) > 0; });
+    };
+    std::erase_if(earlier, nobody_runs);
+    return earlier;
+  }
   if (choice.kind == BaseChoice::Kind::kLast) {
     const size_t surplus = earlier.size() > choice.last ? earlier.size() - choice.last : 0;
     earlier.erase(earlier.begin(), earlier.begin() + static_cast<ptrdiff_t>(surplus));

@@ -5,10 +5,13 @@
 //   The release folder appears whole or not at all: it is built beside and renamed, the metadata is signed last.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "packer/fleet_census.h"
+#include "packer/payload_maker.h"
 #include "packer/release_config.h"
 #include "packer/release_record.h"
 
@@ -19,6 +22,7 @@ struct ReleaseRequest {
   std::vector<std::pair<std::string, std::string>> image_files;  // component -> file, instead of the configuration's
   unsigned jobs = 1;
   int64_t now_unix_s = 0;
+  const FleetCensus* census = nullptr;  // not owned; wanted when the bases are the deployed ones
 };
 
 // One payload's fate, for the table that people read.
@@ -28,6 +32,8 @@ struct PayloadReport {
   uint64_t bytes = 0;
   uint64_t full_bytes = 0;
   uint64_t arena_bytes = 0;
+  uint64_t instructions = 0;  // 2^20; 0: no estimate
+  uint64_t terminals = 0;     // that run the base, when the fleet was asked
   bool kept = false;
   std::string why_not;  // when not kept
 };
@@ -37,6 +43,8 @@ struct BuildProgress {
   std::string stage;  // "match", "prove"
   uint64_t done_bytes = 0;
   uint64_t total_bytes = 0;
+  unsigned made = 0;     // payloads that are done
+  unsigned planned = 0;  // of so many
 };
 
 class ReleaseBuilder {
@@ -54,21 +62,25 @@ class ReleaseBuilder {
  private:
   struct Job;
   Result<ComponentRecord> KeepImage(const ImageConfig& image, const ReleaseRequest& request, const std::string& folder);
-  std::vector<Job> PlanJobs(const ReleaseRecord& release, const std::vector<ReleaseRecord>& bases) const;
+  std::vector<Job> PlanJobs(const ReleaseRecord& release, const std::vector<ReleaseRecord>& bases,
+                            const FleetCensus* census) const;
   Status RunJobs(std::vector<Job>& jobs, unsigned parallel, const std::string& folder);
-  Status MakePayload(Job& job, const std::string& folder);
+  Status KeepPayload(Job& job, const std::string& folder);
   void ChooseKept(ReleaseRecord& release, std::vector<Job>& jobs, const std::string& folder);
+  std::string WhyNotKept(const PayloadRecord& payload, uint64_t full_bytes) const;
   Status Sign(const ReleaseRecord& release, int64_t now_unix_s);
 
   const ReleaseConfig& config_;
   std::function<void(const BuildProgress&)> on_progress_;
   std::vector<PayloadReport> reports_;
   std::string error_context_;
+  std::atomic<unsigned> made_{0};
+  unsigned planned_ = 0;
 };
 
 // Which of the earlier releases are bases for a new one, by the configuration. kNotFound (the version's name stays in
-// `missing`) when a named version was never released here.
+// `missing`) when a named version was never released here. `census` may be null unless the deployed ones are wanted.
 Result<std::vector<ReleaseRecord>> ChooseBases(const BaseChoice& choice, std::vector<ReleaseRecord> earlier,
-                                               std::string& missing);
+                                               const FleetCensus* census, std::string& missing);
 
 }  // namespace till::packer

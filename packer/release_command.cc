@@ -21,25 +21,46 @@ struct Arguments {
   std::vector<std::string> images;
   unsigned jobs = 0;
   bool require_delta = false;
+  HubAccess hub;
+  std::string token_file;
 };
 
-void PrintReports(const ReleaseRecord& release, const std::vector<PayloadReport>& reports) {
+std::string Permille(uint64_t part, uint64_t whole) {
+  const uint64_t permille = whole == 0 ? 0 : part * 1000 / whole;
+  char text[32];
+  std::snprintf(text, sizeof text, "%3llu.%llu %%", static_cast<unsigned long long>(permille / 10),
+                static_cast<unsigned long long>(permille % 10));
+  return text;
+}
+
+std::string SecondsText(uint64_t instructions) {
+  if (instructions == 0) return "--";
+  return std::to_string(static_cast<uint64_t>(ApplySeconds(instructions) + 0.5)) + " s";
+}
+
+void PrintReports(const ReleaseRecord& release, const std::vector<PayloadReport>& reports, const FleetCensus* census) {
   for (const ComponentRecord& component : release.components) {
     std::printf(" %s %s %s  sha256:%s\n", Printable(release.product).c_str(), release.version.c_str(),
                 component.component.c_str(), ToHex(component.image_sha256).c_str());
   }
-  std::printf(" component  base        payload     of full   memory\n");
+  std::printf(" component  base        terminals  payload     of full   memory     time on mt7688\n");
   for (const PayloadReport& report : reports) {
     const std::string base = report.base_version.empty() ? "(full)" : report.base_version;
+    const bool counted = census != nullptr && !report.base_version.empty();
+    const std::string terminals = counted ? std::to_string(report.terminals) : "";
     if (!report.kept) {
-      std::printf(" %-10s %-11s --                    skipped: %s, %s\n", report.component.c_str(), base.c_str(),
-                  FormatSize(report.bytes).c_str(), report.why_not.c_str());
+      std::printf(" %-10s %-11s %-10s --          skipped: %s, %s\n", report.component.c_str(), base.c_str(),
+                  terminals.c_str(), FormatSize(report.bytes).c_str(), report.why_not.c_str());
       continue;
     }
-    const uint64_t permille = report.full_bytes == 0 ? 0 : report.bytes * 1000 / report.full_bytes;
-    std::printf(" %-10s %-11s %-11s %3llu.%llu %%   %s\n", report.component.c_str(), base.c_str(),
-                FormatSize(report.bytes).c_str(), static_cast<unsigned long long>(permille / 10),
-                static_cast<unsigned long long>(permille % 10), FormatSize(report.arena_bytes).c_str());
+    std::printf(" %-10s %-11s %-10s %-11s %s   %-10s %s\n", report.component.c_str(), base.c_str(), terminals.c_str(),
+                FormatSize(report.bytes).c_str(), Permille(report.bytes, report.full_bytes).c_str(),
+                FormatSize(report.arena_bytes).c_str(), SecondsText(report.instructions).c_str());
+  }
+  if (census == nullptr) return;
+  for (const auto& [component, count] : census->elsewhere) {
+    std::printf(" note  %llu terminals run a %s that no release here is: they get no delta\n",
+                static_cast<unsigned long long>(count), component.c_str());
   }
 }
 
@@ -51,13 +72,50 @@ int FailBuild(const GlobalOptions& options, const ReleaseBuilder& builder, const
   return Fail(options, kExitFailed, kReleaseFailed, context, &error);
 }
 
+// What the fleet runs, when the configuration wants deltas from that. Answers null and a zero exit code otherwise.
+std::unique_ptr<FleetCensus> AskWhatRuns(const GlobalOptions& options, const Arguments& arguments,
+                                         const ReleaseConfig& config, int& exit_code) {
+  exit_code = kExitOk;
+  if (config.bases.kind != BaseChoice::Kind::kDeployed) return nullptr;
+  HubAccess access = arguments.hub;
+  if (access.url.empty()) access.url = config.server_url;
+  if (access.url.empty()) {
+    exit_code = Fail(options, kExitUsage, kBadConfig,
+                     arguments.config + ": [delta] from = \"deployed\" needs a hub to ask: [server] url, or --server");
+    return nullptr;
+  }
+  const Result<std::string> token = ReadHubToken(arguments.token_file);
+  if (!token.ok()) {
+    exit_code = Fail(options, kExitUsage, kBadArgument, "--token-file " + arguments.token_file, &token.error());
+    return nullptr;
+  }
+  access.token = *token;
+  const Result<std::vector<ReleaseRecord>> releases = ReadReleases(config.out_folder);
+  if (!releases.ok()) {
+    exit_code = Fail(options, kExitFailed, kReleaseFailed, config.out_folder, &releases.error());
+    return nullptr;
+  }
+  HubConnection hub(access);
+  Result<FleetCensus> census = AskFleet(hub, *releases);
+  if (!census.ok()) {
+    const bool refused = census.error().code == ErrorCode::kRefused;
+    exit_code = Fail(options, kExitFailed, refused ? kTokenRefused : kHubFailed, hub.error_context(), &census.error());
+    return nullptr;
+  }
+  return std::make_unique<FleetCensus>(std::move(*census));
+}
+
 int MakeRelease(const GlobalOptions& options, const Arguments& arguments) {
   ConfigFault fault;
   const Result<ReleaseConfig> config = LoadReleaseConfig(arguments.config, fault);
   if (!config.ok()) return Fail(options, kExitUsage, kBadConfig, fault.where + " " + fault.what, &config.error());
   const Result<tuf::RoleSet> keys = LoadKeys(config->keys_folder);  // before minutes of work, not after
   if (!keys.ok()) return Fail(options, kExitSigning, kKeysUnusable, config->keys_folder, &keys.error());
+  int refused = kExitOk;
+  const std::unique_ptr<FleetCensus> census = AskWhatRuns(options, arguments, *config, refused);
+  if (refused != kExitOk) return refused;
   ReleaseRequest request;
+  request.census = census.get();
   request.version = arguments.version;
   request.jobs = arguments.jobs == 0 ? static_cast<unsigned>(sysconf(_SC_NPROCESSORS_ONLN)) : arguments.jobs;
   request.now_unix_s = SystemClock().UnixMs() / 1000;
@@ -69,7 +127,7 @@ int MakeRelease(const GlobalOptions& options, const Arguments& arguments) {
   }
   auto progress = std::make_unique<Progress>(options, SystemClock());
   ReleaseBuilder builder(*config, [&](const BuildProgress& step) {
-    progress->Show({step.what, step.stage, step.done_bytes, step.total_bytes});
+    progress->Show({step.what, step.stage, step.done_bytes, step.total_bytes, step.made, step.planned});
   });
   const Result<ReleaseRecord> release = builder.Build(request);
   progress.reset();  // the bar goes before the table comes
@@ -82,7 +140,7 @@ int MakeRelease(const GlobalOptions& options, const Arguments& arguments) {
     done.Set("event", "release.done");
     std::printf("%s\n", json::Write(done).c_str());
   } else {
-    PrintReports(*release, builder.reports());
+    PrintReports(*release, builder.reports(), census.get());
   }
   return arguments.require_delta && !any_delta ? kExitNoDelta : kExitOk;
 }
@@ -99,6 +157,13 @@ void AddReleaseCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   release->add_option("-j,--jobs", arguments->jobs, "Payloads made at a time (default: one per processor)")
       ->check(CLI::Range(1, 256));
   release->add_flag("--require-delta", arguments->require_delta, "Exit 5 when no delta was worth keeping");
+  release->add_option("--server", arguments->hub.url, "Hub to ask what is deployed (default: [server] url)");
+  release->add_option("--token-file", arguments->token_file, "File with an operator's token (or TILL_TOKEN)");
+  release->add_option("--ca", arguments->hub.ca_file, "CA certificate (PEM) of the hub");
+  release->footer(
+      "With [delta] from = \"deployed\" the hub is asked what terminals run, and deltas are made from those releases.\n"
+      "Examples:\n  tillpack release --version 1.5.0\n"
+      "  tillpack release --version 1.5.0 --image rootfs=bin/new.squashfs -j4 --require-delta");
   release->callback(
       [&options, &run, arguments] { run = [&options, arguments] { return MakeRelease(options, *arguments); }; });
 }

@@ -26,7 +26,10 @@ constexpr Profile kProfiles[] = {
 
 class ConfigReader {
  public:
-  ConfigReader(std::string folder, ConfigFault& fault) : folder_(std::move(folder)), fault_(fault) {}
+  ConfigReader(std::string path, ConfigFault& fault)
+      : path_(std::move(path)), folder_(std::filesystem::path(path_).parent_path().string()), fault_(fault) {
+    if (folder_.empty()) folder_ = ".";
+  }
 
   Result<ReleaseConfig> Read(const toml::table& file) {
     TILL_TRY(AllowOnly(file, "", {"product", "image", "delta", "sign", "release", "server"}));
@@ -38,8 +41,8 @@ class ConfigReader {
   }
 
  private:
-  Error Wrong(std::string where, std::string what) {
-    fault_ = {std::move(where), std::move(what)};
+  Error Wrong(const std::string& where, std::string what) {
+    fault_ = {path_ + ": " + where, std::move(what)};
     return Error{ErrorCode::kInvalid, "the release configuration is not usable"};
   }
 
@@ -115,6 +118,10 @@ class ConfigReader {
 
   Status ReadBases(const std::string& from) {
     if (from == "all") return Ok();
+    if (from == "deployed") {
+      config_.bases.kind = BaseChoice::Kind::kDeployed;
+      return Ok();
+    }
     const size_t equals = from.find('=');
     const std::string kind = from.substr(0, equals);
     const std::string_view rest = equals == std::string::npos ? "" : std::string_view(from).substr(equals + 1);
@@ -127,7 +134,7 @@ class ConfigReader {
       for (const std::string_view version : Split(rest, ',')) config_.bases.versions.emplace_back(Trim(version));
       return Ok();
     }
-    return Wrong("[delta] from", "must be \"all\", \"last=N\" (1 to 100) or \"versions=1.0.0,1.1.0\"");
+    return Wrong("[delta] from", "must be \"all\", \"deployed\", \"last=N\" (1 to 100) or \"versions=1.0.0,1.1.0\"");
   }
 
   // Only the one form is understood: "delta < 0.7 * full".
@@ -172,6 +179,7 @@ class ConfigReader {
     return (std::filesystem::path(folder_) / path).lexically_normal().string();
   }
 
+  std::string path_;
   std::string folder_;
   ConfigFault& fault_;
   ReleaseConfig config_;
@@ -201,8 +209,7 @@ Result<ReleaseConfig> LoadReleaseConfig(const std::string& path, ConfigFault& fa
     fault = {path + ":" + std::to_string(error.source().begin.line), std::string(error.description())};
     return Error{ErrorCode::kInvalid, "the release configuration is no TOML", error.source().begin.line};
   }
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  return ConfigReader(folder.empty() ? "." : folder, fault).Read(parsed.table());
+  return ConfigReader(path, fault).Read(parsed.table());
 }
 
 bool IsSafeName(std::string_view name) {

@@ -2,10 +2,9 @@
 //
 //   [product]       name, board (list of exact hardware ids)
 //   [image.<name>]  file, slot (slot class; default: the name), hardware ids come from the product
-//   [delta]         from = "all" | "last=N" | "versions=1.0.0,1.1.0", profile, keep_if = "delta < 0.7 * full"
-//   [sign]          keys = folder of the keys, or env TILL_KEYS
-//   [release]       out = folder of releases (default "out"), rollback_index (default 0)
-//   [server]        url, channel (defaults of `tillpack publish`)
+//   [delta]         from = "all" | "deployed" | "last=N" | "versions=1.0.0,1.1.0", profile, keep_if = "delta < 0.7 *
+//   full" [sign]          keys = folder of the keys, or env TILL_KEYS [release]       out = folder of releases (default
+//   "out"), rollback_index (default 0) [server]        url, channel (defaults of `tillpack publish`)
 // Relative paths start at the file's own folder. Text up to 64 KiB, 8 images, 16 boards.
 #pragma once
 
@@ -32,7 +31,7 @@ struct ImageConfig {
 };
 
 struct BaseChoice {
-  enum class Kind { kAll, kLast, kVersions } kind = Kind::kAll;
+  enum class Kind { kAll, kLast, kVersions, kDeployed } kind = Kind::kAll;
   unsigned last = 0;
   std::vector<std::string> versions;
 };
@@ -51,7 +50,7 @@ struct ReleaseConfig {
 };
 
 struct ConfigFault {
-  std::string where;  // "tillrace.toml:12" or "[delta] from"
+  std::string where;  // "tillrace.toml:12", "tillrace.toml: [delta] from"; the file when it cannot be read at all
   std::string what;
 };
 

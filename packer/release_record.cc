@@ -33,6 +33,7 @@ json::Value ToJson(const PayloadRecord& payload) {
   value.Set("chunk_list_length", payload.chunk_list_length);
   value.Set("chunk_list_sha256", DigestText(payload.chunk_list_sha256));
   value.Set("arena_bytes", payload.arena_bytes).Set("format", payload.format_minor);
+  if (payload.instructions != 0) value.Set("instructions", payload.instructions);
   return value;
 }
 
@@ -51,6 +52,7 @@ Result<PayloadRecord> PayloadFromJson(const json::Value& value) {
   payload.chunk_list_sha256 = TILL_TRY(RequireDigest(value, "chunk_list_sha256"));
   payload.arena_bytes = TILL_TRY(RequireCount(value, "arena_bytes"));
   payload.format_minor = TILL_TRY(RequireCount(value, "format"));
+  if (value.Has("instructions")) payload.instructions = TILL_TRY(RequireCount(value, "instructions"));
   return payload;
 }
 
@@ -100,6 +102,7 @@ tuf::TargetEntry PayloadEntry(const ReleaseRecord& release, const ComponentRecor
   entry.custom.Set("target_length", component.image_length);
   if (payload.is_delta) entry.custom.Set("base", DigestText(payload.base)).Set("base_length", payload.base_length);
   entry.custom.Set("chunks", chunks).Set("arena_bytes", payload.arena_bytes).Set("format", payload.format_minor);
+  if (payload.instructions != 0) entry.custom.Set("instructions", payload.instructions);
   return entry;
 }
 

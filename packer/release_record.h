@@ -25,6 +25,7 @@ struct PayloadRecord {
   crypto::Sha256Digest chunk_list_sha256{};
   uint64_t arena_bytes = 0;
   uint64_t format_minor = 0;
+  uint64_t instructions = 0;  // the payload's estimate, in 2^20; 0: it makes none
 };
 
 struct ComponentRecord {

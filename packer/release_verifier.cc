@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "core/file.h"
-#include "delta/apply/payload_file.h"
+#include "packer/bounded_apply.h"
 
 namespace till::packer {
 namespace {
@@ -54,36 +54,15 @@ Status CheckEntry(const tuf::Client& trusted, const tuf::TargetEntry& wanted, So
   return Ok();
 }
 
-// Hashes what the applier writes; the applier compares with the payload's promise, this with the signed image.
-class DigestSink : public Sink {
- public:
-  Status Write(ByteView bytes) override {
-    hash_.Update(bytes);
-    return Ok();
-  }
-  Status Finish() override { return Ok(); }
-  crypto::Sha256Digest digest() { return hash_.Finish(); }
-
- private:
-  crypto::Sha256 hash_;
-};
-
-Status Apply(const std::string& payload_path, const std::string& base_path, const PayloadRecord& payload,
-             const crypto::Sha256Digest& image) {
-  FileSource source = TILL_TRY(FileSource::Open(payload_path));
-  DigestSink target;
-  delta::ApplyFileOptions options;
-  options.payload = &source;
-  options.target = &target;
-  options.max_arena_bytes = payload.arena_bytes;
-  if (payload.is_delta) {
-    FileSource base = TILL_TRY(FileSource::Open(base_path));
-    options.base = &base;
-    TILL_TRY(delta::ApplyPayloadFile(options));
-  } else {
-    TILL_TRY(delta::ApplyPayloadFile(options));
-  }
-  if (target.digest() != image) return Error{ErrorCode::kRefused, "it makes another image than the signed one"};
+Status Apply(const VerifyOptions& options, const ProofPaths& paths, const crypto::Sha256Digest& image,
+             VerifiedPayload& verified) {
+  const Proof proof =
+      TILL_TRY(options.tillpack.empty() ? ProveHere(paths, false) : ProveInChild(options.tillpack, paths));
+  if (proof.target != image) return Error{ErrorCode::kRefused, "it makes another image than the signed one"};
+  verified.applied = true;
+  verified.peak_rss_kib = proof.peak_rss_kib;
+  verified.grown_rss_kib = proof.grown_rss_kib;
+  verified.limit_enforced = proof.limit_enforced;
   return Ok();
 }
 
@@ -92,6 +71,7 @@ Status Apply(const std::string& payload_path, const std::string& base_path, cons
 Status VerifyRelease(const VerifyOptions& options, const ReleaseRecord& release,
                      const std::function<void(const VerifiedPayload&)>& on_payload, std::string& error_context) {
   error_context = options.out_folder + "/tuf";
+  if (!FileExists(error_context)) return Error{ErrorCode::kNotFound, "the signed metadata is not beside the release"};
   const ScratchFolder scratch = TILL_TRY(ScratchFolder::Make());
   const std::unique_ptr<tuf::Client> trusted = TILL_TRY(TrustedMetadata(options, scratch.path()));
   const std::string folder = options.out_folder + "/" + release.version + "/";
@@ -105,13 +85,15 @@ Status VerifyRelease(const VerifyOptions& options, const ReleaseRecord& release,
       error_context = folder + payload.file;
       FileSource file = TILL_TRY(FileSource::Open(error_context));
       TILL_TRY(CheckEntry(*trusted, wanted[next++], file));
-      VerifiedPayload verified{payload.file, false, "", payload.arena_bytes};
+      VerifiedPayload verified;
+      verified.file = payload.file;
+      verified.arena_bytes = payload.arena_bytes;
       const std::string base_path = options.out_folder + "/" + payload.base_version + "/" + component.image_file;
       if (options.apply_all && payload.is_delta && !FileExists(base_path)) {
         verified.skipped_because = "the base image " + base_path + " is not here";
       } else if (options.apply_all) {
-        TILL_TRY(Apply(error_context, base_path, payload, component.image_sha256));
-        verified.applied = true;
+        const ProofPaths paths{payload.is_delta ? base_path : "", error_context};
+        TILL_TRY(Apply(options, paths, component.image_sha256, verified));
       }
       on_payload(verified);
     }

@@ -1,5 +1,6 @@
 // Checks a release folder as a terminal would: metadata from the trusted root down, every file against its signed
-// entry, and (apply_all) every payload applied by the real applier under its declared arena.
+// entry, and (apply_all) every payload applied by the real applier, in a process whose memory the kernel limits to the
+// declared arena.
 #pragma once
 
 #include <functional>
@@ -13,6 +14,9 @@ struct VerifyOptions {
   std::string out_folder;    // holds tuf/ and the earlier releases' images
   std::string trusted_root;  // file; "" = out/tuf/1.root.json
   bool apply_all = false;
+  // The program that applies each payload in a process of its own, limited to the memory the payload declares; "" =
+  // here, held to it by the applier alone.
+  std::string tillpack;
   int64_t now_unix_s = 0;
 };
 
@@ -21,6 +25,9 @@ struct VerifiedPayload {
   bool applied = false;         // false: only its bytes were checked
   std::string skipped_because;  // with apply_all: the base image is not here any more
   uint64_t arena_bytes = 0;
+  uint64_t peak_rss_kib = 0;  // of the applying process; 0: not applied, or unknown
+  uint64_t grown_rss_kib = 0;
+  bool limit_enforced = false;
 };
 
 // kRefused or kCorrupt for whatever does not hold; `error_context` names the file.

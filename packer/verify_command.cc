@@ -21,11 +21,18 @@ void Tell(const GlobalOptions& options, const VerifiedPayload& payload) {
   if (options.json) {
     json::Value event = json::Value::Object();
     event.Set("event", "payload.verified").Set("file", payload.file).Set("applied", payload.applied);
+    event.Set("arena_bytes", payload.arena_bytes);
+    if (payload.applied) {
+      event.Set("peak_rss_kib", payload.peak_rss_kib).Set("grown_rss_kib", payload.grown_rss_kib);
+      event.Set("limit_enforced", payload.limit_enforced);
+    }
     if (!payload.skipped_because.empty()) event.Set("skipped_because", payload.skipped_because);
     std::printf("%s\n", json::Write(event).c_str());
     return;
   }
-  const std::string how = payload.applied                   ? "applied in " + FormatSize(payload.arena_bytes)
+  const std::string measured = payload.limit_enforced ? ", limited by the kernel; grew by " : "; grew by ";
+  const std::string how = payload.applied ? "applied in " + FormatSize(payload.arena_bytes) + measured +
+                                                FormatSize(payload.grown_rss_kib << 10)
                           : payload.skipped_because.empty() ? "bytes are the signed ones"
                                                             : "NOT applied: " + payload.skipped_because;
   std::printf(" ok   %-40s %s\n", Printable(payload.file).c_str(), Printable(how).c_str());
@@ -40,6 +47,7 @@ int Verify(const GlobalOptions& options, const Arguments& arguments) {
     verify.out_folder = std::filesystem::path(verify.out_folder).parent_path().string();
   verify.trusted_root = arguments.trusted_root;
   verify.apply_all = arguments.apply_all;
+  verify.tillpack = "/proc/self/exe";
   verify.now_unix_s = SystemClock().UnixMs() / 1000;
   std::string context;
   unsigned applied = 0;
@@ -52,6 +60,8 @@ int Verify(const GlobalOptions& options, const Arguments& arguments) {
         ++total;
       },
       context);
+  if (!verified.ok() && verified.error().code == ErrorCode::kNotFound)
+    return Fail(options, kExitFailed, kNoRelease, context, &verified.error());
   if (!verified.ok()) return Fail(options, kExitVerification, kVerifyFailed, context, &verified.error());
   if (!options.json) {
     for (const ComponentRecord& component : release->components) {
@@ -75,7 +85,7 @@ void AddVerifyCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   verify->add_option("--trusted-root", arguments->trusted_root,
                      "The root the terminals hold (default: out/tuf/1.root.json)");
   verify->add_flag("--apply-all", arguments->apply_all,
-                   "Rebuild the image from every payload, under its declared memory");
+                   "Rebuild the image from every payload, in a process limited to the memory it declares");
   verify->callback(
       [&options, &run, arguments] { run = [&options, arguments] { return Verify(options, *arguments); }; });
 }

@@ -50,6 +50,26 @@ ApplyOutcome PayloadUnusable(const Error& error, const std::string& path) {
   return Failed(error, kApplyFailed, path, kExitFailed);
 }
 
+// "old.img is sha256:…, the payload wants sha256:…"; the path alone when the base cannot be read again.
+std::string BothHashes(const std::string& path, Source& base, const PayloadHeader& header) {
+  const Result<crypto::Sha256Digest> is = crypto::Sha256OfSource(base);
+  if (!is.ok()) return path;
+  return path + " has " + std::to_string(base.size()) + " bytes, sha256:" + ToHex(*is) + "; the payload wants " +
+         std::to_string(header.base_size) + " bytes, sha256:" + ToHex(header.base_sha256);
+}
+
+// "update.till has 100 bytes, its chunk list says 2000"; the path alone when the length is not what is wrong.
+std::string BothLengths(const std::string& path, Source& payload) {
+  std::byte start[ChunkList::kHeaderBytes];
+  if (!ReadFully(payload, 0, start).ok()) return path + " has " + std::to_string(payload.size()) + " bytes";
+  const Result<uint64_t> list_bytes = ChunkList::EncodedLength(start);
+  ByteReader reader(start);
+  if (!list_bytes.ok() || !reader.Skip(8).ok()) return path;
+  const uint64_t wanted = *list_bytes + reader.U64().value();
+  if (wanted == payload.size()) return path;
+  return path + " has " + std::to_string(payload.size()) + " bytes, its chunk list says " + std::to_string(wanted);
+}
+
 Status WriteTarget(const ApplyPaths& paths, Source& payload, Source* base, const std::string& unfinished) {
   FileSink out = TILL_TRY(FileSink::Create(unfinished));
   TILL_TRY(
@@ -62,18 +82,19 @@ Status WriteTarget(const ApplyPaths& paths, Source& payload, Source* base, const
 
 ApplyOutcome ApplyToFile(const ApplyPaths& paths) {
   Result<FileSource> payload = FileSource::Open(paths.payload);
-  if (!payload.ok()) return Failed(payload.error(), kApplyFailed, paths.payload, kExitFailed);
+  if (!payload.ok()) return Failed(payload.error(), kApplyUnreadable, paths.payload, kExitFailed);
   const Result<PayloadFile> file = OpenPayload(*payload);
-  if (!file.ok()) return PayloadUnusable(file.error(), paths.payload);
+  if (!file.ok()) return PayloadUnusable(file.error(), BothLengths(paths.payload, *payload));
   const PayloadHeader header = file->header;
   if (header.arena_bytes > paths.max_arena_bytes) {
-    return Failed({ErrorCode::kLimit, "bytes declared", header.arena_bytes}, kMemoryCeiling, paths.payload,
-                  kExitCeiling);
+    const std::string both = paths.payload + " declares " + FormatSize(header.arena_bytes) + ", allowed are " +
+                             FormatSize(paths.max_arena_bytes);
+    return Failed({ErrorCode::kLimit, "bytes declared", header.arena_bytes}, kMemoryCeiling, both, kExitCeiling);
   }
   FileSource base(UniqueFd(), 0);
   if (!paths.base.empty()) {
     Result<FileSource> opened = FileSource::Open(paths.base);
-    if (!opened.ok()) return Failed(opened.error(), kApplyFailed, paths.base, kExitFailed);
+    if (!opened.ok()) return Failed(opened.error(), kApplyUnreadable, paths.base, kExitFailed);
     base = std::move(opened).value();
   }
   const std::string unfinished = paths.out + ".unfinished";
@@ -82,7 +103,8 @@ ApplyOutcome ApplyToFile(const ApplyPaths& paths) {
   if (!outcome.status.ok()) {
     unlink(unfinished.c_str());
     const Error& error = outcome.status.error();
-    if (error.code == ErrorCode::kRefused) return Failed(error, kWrongBase, paths.base, kExitVerification);
+    if (error.code == ErrorCode::kRefused)
+      return Failed(error, kWrongBase, BothHashes(paths.base, base, header), kExitVerification);
     if (error.code == ErrorCode::kCorrupt || error.code == ErrorCode::kUnsupported) {
       return PayloadUnusable(error, paths.payload);
     }

@@ -17,4 +17,6 @@ inline constexpr Fault kMemoryCeiling{"T1024", "the payload needs more memory th
 inline constexpr Fault kApplyFailed{"T1025", "the image could not be written",
                                     "mend the cause named here; nothing was left behind"};
 
+inline constexpr Fault kApplyUnreadable{"T1026", "a file cannot be read", "give the path of an existing file"};
+
 }  // namespace till::delta

@@ -5,24 +5,13 @@
 #include "packer/key_ring.h"
 #include "packer/release_builder.h"
 #include "packer/release_verifier.h"
+#include "tests/packer/images.h"
 #include "tests/packer/scratch.h"
 
 namespace till::packer {
 namespace {
 
 constexpr int64_t kNow = 1'790'000'000;
-
-Bytes Image(uint32_t seed, size_t size) {
-  Bytes bytes(size);
-  uint32_t state = seed * 2654435761U + 1;
-  for (std::byte& byte : bytes) {
-    state ^= state << 13;
-    state ^= state >> 17;
-    state ^= state << 5;
-    byte = static_cast<std::byte>(state);
-  }
-  return bytes;
-}
 
 class Releases : public testing::Test {
  protected:
@@ -32,18 +21,18 @@ class Releases : public testing::Test {
     config_.profile = *FindProfile("mt7688-64m");
     config_.keys_folder = scratch_.Path("keys");
     config_.out_folder = scratch_.Path("out");
-    Bytes image = Image(1, 300'000);
+    Bytes image = Noise(1, 300'000);
     config_.images = {{"rootfs", scratch_.Write("old.image", image), "rootfs"}};
     for (size_t i = 100'000; i < 101'000; ++i) image[i] = std::byte{7};
     scratch_.Write("new.image", image);
-    scratch_.Write("strange.image", Image(2, 300'000));
+    scratch_.Write("strange.image", Noise(2, 300'000));
     ASSERT_TRUE(MakeKeys(config_.keys_folder).ok());
     ASSERT_TRUE(tuf::Repository::Create(config_.out_folder + "/tuf", *LoadKeys(config_.keys_folder), {}, kNow).ok());
   }
 
   Result<ReleaseRecord> Make(const std::string& version, const std::string& image, unsigned jobs = 2) {
     builder_ = std::make_unique<ReleaseBuilder>(config_, [](const BuildProgress&) {});
-    return builder_->Build({version, {{"rootfs", scratch_.Path(image)}}, jobs, kNow});
+    return builder_->Build({version, {{"rootfs", scratch_.Path(image)}}, jobs, kNow, nullptr});
   }
 
   Status Verify(const ReleaseRecord& release, unsigned* applied = nullptr) {
@@ -145,7 +134,7 @@ TEST_F(Releases, AreRefusedUnderAnotherRoot) {
 
 TEST_F(Releases, RefuseAnImageTheConfigurationDoesNotName) {
   builder_ = std::make_unique<ReleaseBuilder>(config_, [](const BuildProgress&) {});
-  const auto made = builder_->Build({"1.0.0", {{"kernel", scratch_.Path("new.image")}}, 1, kNow});
+  const auto made = builder_->Build({"1.0.0", {{"kernel", scratch_.Path("new.image")}}, 1, kNow, nullptr});
   EXPECT_EQ(made.error().code, ErrorCode::kInvalid);
   EXPECT_EQ(builder_->error_context(), "--image kernel");
   EXPECT_FALSE(FileExists(config_.out_folder + "/1.0.0"));

@@ -19,6 +19,7 @@ class Scratch {
   ~Scratch() { std::filesystem::remove_all(path_); }
   std::string Path(const std::string& name) const { return path_ + "/" + name; }
   std::string Write(const std::string& name, ByteView bytes) const {
+    std::filesystem::create_directories(std::filesystem::path(Path(name)).parent_path());
     EXPECT_TRUE(WriteFileAtomically(Path(name), bytes).ok());
     return Path(name);
   }
