@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/file.h"
+#include "core/text.h"
 #include "device/faults.h"
 
 namespace till::device {
@@ -23,7 +24,16 @@ uint64_t SquashfsLength(Source& slot) {
 }  // namespace
 
 std::optional<Refusal> Adopt(const Config& config, const AdoptInput& input, Parts parts, Adopted& out) {
-  auto slot = OpenSlotForReading(input.slot == SlotId::kA ? config.slot_a : config.slot_b);
+  const auto components = ComponentsOf(config);
+  if (!components.ok()) return Refuse(kBadConfigLine, components.error());
+  size_t component = 0;
+  while (!input.component.empty() && component < components->size() &&
+         (*components)[component].name != input.component) {
+    component++;
+  }
+  if (component == components->size()) return Refuse(kWrongComponent, Printable(input.component));
+  const ComponentSlots& slots = (*components)[component];
+  auto slot = OpenSlotForReading(input.slot == SlotId::kA ? slots.slot_a : slots.slot_b);
   if (!slot.ok()) return Refuse(kSlotUnusable, slot.error());
   SlotImage& image = out.image;
   image.known = true;
@@ -53,10 +63,11 @@ std::optional<Refusal> Adopt(const Config& config, const AdoptInput& input, Part
   if (!loaded.ok()) return Refuse(kJournal, loaded.error());
   AgentState state = journal.state();
   if (state.phase != Phase::kIdle) return Refuse(kJournal, "an update is under way");
-  state.slot(input.slot) = image;
+  state.slot(input.slot, component) = image;
   const Status saved = journal.Save(state);
   if (!saved.ok()) return Refuse(kJournal, saved.error());
 
+  if (component != 0) return std::nullopt;
   BootControl boot(std::move(parts.boot_record));
   const auto read = boot.Read();
   Status made = read.ok() ? Ok() : Status(read.error());

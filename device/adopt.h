@@ -12,6 +12,7 @@ namespace till::device {
 
 struct AdoptInput {
   SlotId slot = SlotId::kA;
+  std::string component;  // "" = the one that boots
   std::string version;
   uint64_t length_bytes = 0;  // of the image; 0 = from a squashfs superblock, else the whole slot
   uint32_t rollback_index = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/file.h"
 #include "core/text.h"
 
 namespace till::device {
@@ -52,11 +53,24 @@ std::string DdiClient::UserAgent(const Config& config) {
   return "tilld/" TILL_VERSION " (" + config.controller_id + ")";
 }
 
+http::ClientOptions DdiClient::HttpOptions(const Config& config) {
+  http::ClientOptions options;
+  options.user_agent = UserAgent(config);
+  options.ca_file = config.ca_file;
+  if (config.cert_file.empty() || config.key_file.empty()) return options;
+  // Read here and now: the downloading process may not open the key.
+  const auto cert = ReadTextFile(config.cert_file, 64 << 10);
+  const auto key = ReadTextFile(config.key_file, 64 << 10);
+  if (cert.ok() && key.ok()) {
+    options.client_cert_pem = *cert;
+    options.client_key_pem = *key;
+  }
+  return options;
+}
+
 DdiClient::DdiClient(const Config& config, std::string token, const std::atomic<bool>* cancel)
     : http_([&] {
-        http::ClientOptions options;
-        options.user_agent = UserAgent(config);
-        options.ca_file = config.ca_file;
+        http::ClientOptions options = HttpOptions(config);
         options.cancel = cancel;
         options.total_timeout_ms = 30'000;
         return options;

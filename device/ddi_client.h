@@ -31,6 +31,8 @@ class DdiClient final : public UpdateServer {
   const std::string& base_url() const { return base_url_; }
   // "tilld/0.1.0 (pos-17)"
   static std::string UserAgent(const Config& config);
+  // What every connection of this terminal has: its name, whom it trusts, its own certificate.
+  static http::ClientOptions HttpOptions(const Config& config);
 
  private:
   Result<http::Reply> Send(http::Call call);

@@ -1,5 +1,11 @@
 #include "device/doctor.h"
 
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "core/file.h"
 #include "core/text.h"
 #include "device/faults.h"
@@ -52,11 +58,82 @@ void ExamineImage(Journal& journal, const Config& config, SlotId running, std::v
   Good(findings, "image " + image.version + " (" + ToHex(image.sha256).substr(0, 16) + "), hash checked");
 }
 
+// Whoever runs this must be who config.board says: exactly, as the releases will be compared.
+void ExamineBoard(const Config& config, std::vector<Finding>& findings) {
+  for (const char* path : {"/tmp/sysinfo/board_name", "/proc/device-tree/compatible"}) {
+    const auto text = ReadTextFile(path, 4096);
+    if (!text.ok()) continue;
+    std::string names = *text;
+    std::replace(names.begin(), names.end(), '\0', '\n');
+    for (const std::string_view name : Split(names, '\n')) {
+      if (Trim(name) == config.board) return Good(findings, "board is " + config.board + ", as " + path + " says");
+    }
+    return Bad(findings, kWrongBoard, std::string(path) + " says " + Printable(Trim(names)));
+  }
+}
+
+void ExamineChecks(const Config& config, std::vector<Finding>& findings) {
+  if (config.health_dir.empty()) return Good(findings, "no health checks: every image that comes up is confirmed");
+  size_t count = 0;
+  DIR* folder = opendir(config.health_dir.c_str());
+  if (folder == nullptr) return Bad(findings, kHealthFolder, config.health_dir);
+  while (const dirent* entry = readdir(folder)) {
+    const std::string path = config.health_dir + "/" + entry->d_name;
+    struct stat about;
+    if (entry->d_name[0] == '.' || stat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) continue;
+    if (access(path.c_str(), X_OK) == 0) {
+      count++;
+    } else {
+      Bad(findings, kHealthFolder, path + " is not executable");
+    }
+  }
+  closedir(folder);
+  if (count == 0) return Bad(findings, kHealthFolder, config.health_dir + " holds no check");
+  Good(findings, std::to_string(count) + " health checks in " + config.health_dir);
+}
+
+// Settings and secrets outlive every switch because they are in no slot.
+void ExamineKept(const Config& config, std::vector<Finding>& findings) {
+  const auto components = ComponentsOf(config);
+  for (const std::string& path : {config.data_dir, config.token_file, config.key_file, config.trusted_root}) {
+    struct stat kept;
+    if (path.empty() || stat(path.c_str(), &kept) != 0) continue;
+    for (const ComponentSlots& slots : *components) {
+      for (const std::string& slot : {slots.slot_a, slots.slot_b}) {
+        struct stat about;
+        const bool device = stat(slot.c_str(), &about) == 0 && S_ISBLK(about.st_mode);
+        if (device && about.st_rdev == kept.st_dev) return Bad(findings, kKeptInSlot, path + " lies in " + slot);
+      }
+    }
+  }
+  struct stat secret;
+  for (const std::string& path : {config.token_file, config.key_file}) {
+    if (!path.empty() && stat(path.c_str(), &secret) == 0 && (secret.st_mode & 077) != 0) {
+      return Bad(findings, kProvision, path + " can be read by others: chmod 600");
+    }
+  }
+  if (!config.ca_file.empty() && !ReadTextFile(config.ca_file).ok()) {
+    return Bad(findings, kConfigIncomplete, "ca_file " + config.ca_file + " cannot be read");
+  }
+  Good(findings, "settings and secrets are kept outside the slots");
+}
+
+void ExamineDownloader(const Config& config, SlotId running, std::vector<Finding>& findings) {
+  ConfinedFetcher fetcher(FetcherOptions(config));
+  const auto probe = fetcher.TryToWrite(running == SlotId::kA ? config.slot_b : config.slot_a);
+  if (!probe.ok()) return Bad(findings, kNotConfined, probe.error());
+  if (probe->open_error == 0) return Bad(findings, kNotConfined, "it can open the spare slot for writing");
+  Good(findings, std::string("the downloading process cannot write to the slots (") +
+                     (probe->confined.user_dropped ? "user " + config.download_user + ", " : "") +
+                     (probe->confined.filtered ? "seccomp)" : "no seccomp here)"));
+}
+
 }  // namespace
 
 std::vector<Finding> Examine(const Config& config, const std::string& token, SlotId running, Parts parts) {
   std::vector<Finding> findings;
   ExamineSlots(config, running, *parts.slots, findings);
+  ExamineBoard(config, findings);
   BootControl boot(std::move(parts.boot_record));
   ExamineRecord(boot, findings);
   Journal journal(std::move(parts.journal));
@@ -72,6 +149,9 @@ std::vector<Finding> Examine(const Config& config, const std::string& token, Slo
   } else {
     Good(findings, "trusted root " + config.trusted_root);
   }
+  ExamineChecks(config, findings);
+  ExamineKept(config, findings);
+  ExamineDownloader(config, running, findings);
   DdiClient ddi(config, token, nullptr);
   const auto polled = ddi.Poll(true);
   if (!polled.ok()) {

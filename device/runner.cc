@@ -43,8 +43,7 @@ Result<Parts> OpenParts(const Config& config) {
 
 ConfinedFetcher::Options FetcherOptions(const Config& config) {
   ConfinedFetcher::Options options;
-  options.http.user_agent = DdiClient::UserAgent(config);
-  options.http.ca_file = config.ca_file;
+  options.http = DdiClient::HttpOptions(config);
   options.http.max_receive_bytes_per_s = config.rate_limit;
   options.http.connect_timeout_ms = 10'000;
   options.http.cancel = &StopAsked();

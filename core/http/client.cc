@@ -407,6 +407,16 @@ void Client::Impl::PrepareTls() {
     Set(CURLOPT_CAINFO, options.ca_file.c_str());
     Set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // that file alone, not the system's folder beside it
   }
+  const auto blob = [](const std::string& text) {
+    return curl_blob{const_cast<char*>(text.data()), text.size(), CURL_BLOB_NOCOPY};
+  };
+  if (!options.client_cert_pem.empty() && !options.client_key_pem.empty()) {
+    const curl_blob cert = blob(options.client_cert_pem);
+    const curl_blob key = blob(options.client_key_pem);
+    Set(CURLOPT_SSLCERT_BLOB, &cert);
+    Set(CURLOPT_SSLKEY_BLOB, &key);
+    return;
+  }
   if (!options.client_cert_file.empty()) Set(CURLOPT_SSLCERT, options.client_cert_file.c_str());
   if (!options.client_key_file.empty()) Set(CURLOPT_SSLKEY, options.client_key_file.c_str());
 }

@@ -22,6 +22,8 @@ struct ClientOptions {
   std::string ca_file;           // PEM; "" = the system's
   std::string client_cert_file;  // PEM; "" = none
   std::string client_key_file;
+  // The same as texts, for a process that may not read the key's file; they go before the files.
+  std::string client_cert_pem, client_key_pem;
   int64_t connect_timeout_ms = 15'000;
   // Of Send(). Downloads and uploads of files have none: they are bounded by the minimum rate.
   int64_t total_timeout_ms = 60'000;

@@ -1,0 +1,144 @@
+#include <cstdio>
+
+#include "core/json/json.h"
+#include "core/text.h"
+#include "device/cli/commands.h"
+#include "device/doctor.h"
+#include "device/faults.h"
+
+namespace till::device {
+namespace {
+
+// run_dir/status.json; an exit status above 0 when it is not there.
+int ReadStatus(const Arguments& arguments, Setting& setting, json::Value& value) {
+  if (const int status = ReadSetting(arguments, false, setting)) return status;
+  const std::string path = setting.config.run_dir + "/status.json";
+  const auto text = ReadTextFile(path);
+  if (!text.ok()) {
+    const bool never = text.error().code == ErrorCode::kNotFound;
+    return Fail(never ? kNeverRan : kDataFolder, path, &text.error(), 1, arguments.json);
+  }
+  auto parsed = json::Parse(*text);
+  if (!parsed.ok()) return Fail(kDataFolder, path, &parsed.error(), 1, arguments.json);
+  value = std::move(*parsed);
+  return 0;
+}
+
+// "T2015" of "T2015 the image is for another board: ...".
+std::string CodeOf(const std::string& text) {
+  const bool coded = text.size() >= 5 && text[0] == 'T' && ParseUint(text.substr(1, 4)).ok();
+  return coded ? text.substr(0, 5) : "";
+}
+
+void PrintLine(const char* what, const std::string& text, const std::string& time) {
+  if (text.empty()) return;
+  const std::string code = CodeOf(text);
+  printf("%-9s %s%s%s\n", what, Printable(text).c_str(), time.empty() ? "" : " at ", time.c_str());
+  if (!code.empty()) printf("          see docs/errors/%s.md\n", code.c_str());
+}
+
+}  // namespace
+
+int StatusCommand(const Arguments& arguments) {
+  Setting setting;
+  json::Value value;
+  if (const int status = ReadStatus(arguments, setting, value)) return status;
+  if (arguments.json) {
+    printf("%s\n", json::Write(value).c_str());
+    return 0;
+  }
+  for (const auto& [key, item] : value.members()) {
+    printf("%-22s %s\n", key.c_str(),
+           item.is_string() ? Printable(item.AsString()).c_str() : json::Write(item).c_str());
+  }
+  return 0;
+}
+
+int WhyCommand(const Arguments& arguments) {
+  Setting setting;
+  json::Value value;
+  if (const int status = ReadStatus(arguments, setting, value)) return status;
+  if (arguments.bundle) {
+    const auto bundle = ReadTextFile(setting.config.data_dir + "/failure.log");
+    if (!bundle.ok()) return Fail(kNeverRan, "nothing failed here", &bundle.error(), 1, arguments.json);
+    fputs(bundle->c_str(), stdout);
+    return 0;
+  }
+  const json::Value& failure = value["last_failure"];
+  const std::string& waiting = value["waiting_for"].AsString();
+  const std::string& error = value["last_error"].AsString();
+  if (arguments.json) {
+    json::Value why = json::Value::Object();
+    why.Set("waiting_for", waiting);
+    why.Set("last_error", error);
+    why.Set("last_error_time", value["last_error_time"]);
+    if (!failure.is_null()) why.Set("last_failure", failure);
+    why.Set("last_action", value["last_action"]);
+    why.Set("time", value["time"]);
+    printf("%s\n", json::Write(why).c_str());
+    return 0;
+  }
+  PrintLine("waiting", waiting, "");
+  PrintLine("error", error, value["last_error_time"].AsString());
+  if (!failure.is_null()) {
+    std::string text = failure["reason"].AsString();
+    if (!failure["version"].AsString().empty()) text += " (" + failure["version"].AsString() + ")";
+    PrintLine("failed", text, failure["time"].AsString());
+  }
+  if (waiting.empty() && error.empty() && failure.is_null()) printf("nothing went wrong\n");
+  return 0;
+}
+
+int ConfigCommand(const Arguments& arguments) {
+  if (arguments.words != std::vector<std::string>{"show"}) {
+    return Fail(kUsage, "tilld config show", nullptr, 2, arguments.json);
+  }
+  Setting setting;
+  if (const int status = ReadSetting(arguments, false, setting)) return status;
+  json::Value all = json::Value::Object();
+  for (size_t i = 0; i < ConfigKeys().size(); i++) {
+    const std::string value = ConfigValue(setting.config, i);
+    const char* origin = OriginName(setting.config.origins[i]);
+    if (arguments.json) {
+      json::Value entry = json::Value::Object();
+      entry.Set("value", value);
+      entry.Set("origin", origin);
+      all.Set(ConfigKeys()[i], std::move(entry));
+    } else if (arguments.origin) {
+      printf("%-18s %-12s %s\n", ConfigKeys()[i], origin, value.c_str());
+    } else {
+      printf("%s = %s\n", ConfigKeys()[i], value.c_str());
+    }
+  }
+  if (arguments.json) printf("%s\n", json::Write(all).c_str());
+  return 0;
+}
+
+int DoctorCommand(const Arguments& arguments) {
+  Setting setting;
+  if (const int status = ReadSetting(arguments, true, setting)) return status;
+  const Config& config = setting.config;
+  auto parts = OpenParts(config);
+  if (!parts.ok()) return Fail(kDataFolder, config.data_dir, &parts.error(), 1, arguments.json);
+  const auto running = RunningSlot(arguments, config);
+  if (!running.ok()) return Fail(kBootRecord, config.boot_state, &running.error(), 1, arguments.json);
+  bool well = true;
+  json::Value list = json::Value::Array();
+  for (const Finding& finding : Examine(config, setting.token, *running, std::move(*parts))) {
+    well = well && finding.ok;
+    if (!arguments.json) {
+      printf(" %s %s\n", finding.ok ? "ok  " : "FAIL", Printable(finding.text).c_str());
+      if (finding.fault) printf("      do: %s\n", finding.fault->mend);
+      continue;
+    }
+    json::Value entry = json::Value::Object();
+    entry.Set("ok", finding.ok);
+    entry.Set("text", finding.text);
+    if (finding.fault) entry.Set("code", finding.fault->code);
+    list.Append(std::move(entry));
+  }
+  if (arguments.json) printf("%s\n", json::Write(list).c_str());
+  return well ? 0 : 1;
+}
+
+}  // namespace till::device

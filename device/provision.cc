@@ -1,0 +1,103 @@
+#include "device/provision.h"
+
+#include <sys/stat.h>
+
+#include "core/crypto/identity.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "device/faults.h"
+
+namespace till::device {
+namespace {
+
+constexpr unsigned kSecretMode = 0600;
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Secrets that others can read are none.
+Status KeepSecret(const std::string& path) {
+  struct stat about;
+  if (stat(path.c_str(), &about) != 0) return SystemError("cannot look at a secret");
+  if ((about.st_mode & 077) != 0 && chmod(path.c_str(), kSecretMode) != 0) return SystemError("cannot hide a secret");
+  return Ok();
+}
+
+Status WriteSecret(const std::string& path, const std::string& text) {
+  TILL_TRY(MakeFolders(FolderOf(path)));
+  return WriteFileAtomically(path, AsBytes(text), kSecretMode);
+}
+
+Result<ProvisionStep> MakeIdentity(const Config& config) {
+  const std::string key_file = config.key_file.empty() ? config.data_dir + "/identity.key" : config.key_file;
+  const std::string request_file = config.data_dir + "/identity.csr";
+  ProvisionStep step{"identity", !FileExists(key_file), key_file};
+  if (step.changed) TILL_TRY(WriteSecret(key_file, crypto::MakeP256KeyPem()));
+  TILL_TRY(KeepSecret(key_file));
+  const std::string key = TILL_TRY(ReadTextFile(key_file, 16 << 10));
+  const std::string uri = "urn:tillrace:" + config.tenant + ":" + config.controller_id;
+  const std::string request = TILL_TRY(crypto::MakeCertificateRequest(key, config.controller_id, uri));
+  if (step.changed || !FileExists(request_file)) TILL_TRY(WriteFileAtomically(request_file, AsBytes(request)));
+  step.text += ", request for its certificate in " + request_file;
+  return step;
+}
+
+Result<ProvisionStep> PlaceToken(const Config& config, const std::string& source) {
+  ProvisionStep step{"token", false, "none"};
+  if (source.empty() && config.token_file.empty()) return step;
+  if (config.token_file.empty()) return Error{ErrorCode::kInvalid, "token_file is not set"};
+  step.text = config.token_file;
+  if (!source.empty() && source != config.token_file) {
+    const std::string token(Trim(TILL_TRY(ReadTextFile(source, 4096))));
+    if (token.empty()) return Error{ErrorCode::kInvalid, "the token is empty"};
+    TILL_TRY(WriteSecret(config.token_file, token + "\n"));
+    step.changed = true;
+  }
+  TILL_TRY(KeepSecret(config.token_file));
+  return step;
+}
+
+Result<ProvisionStep> PlaceRoot(const Config& config, const std::string& source, Clock& clock) {
+  ProvisionStep step{"root", false, config.trusted_root};
+  if (!source.empty() && source != config.trusted_root) {
+    const std::string root = TILL_TRY(ReadTextFile(source, 64 << 10));
+    // Before it is placed it is read by who will have to trust it.
+    TILL_TRY(Trust::Open(config.data_dir + "/tuf", root, clock));
+    TILL_TRY(MakeFolders(FolderOf(config.trusted_root)));
+    TILL_TRY(WriteFileAtomically(config.trusted_root, AsBytes(root)));
+    step.changed = true;
+    return step;
+  }
+  const std::string root = TILL_TRY(ReadTextFile(config.trusted_root, 64 << 10));
+  TILL_TRY(Trust::Open(config.data_dir + "/tuf", root, clock));
+  return step;
+}
+
+}  // namespace
+
+std::optional<Refusal> Provision(const Config& config, const ProvisionInput& input, Parts parts,
+                                 std::vector<ProvisionStep>& steps) {
+  if (config.controller_id.empty() || config.trusted_root.empty()) {
+    return Refuse(kConfigIncomplete, config.controller_id.empty() ? "controller_id" : "trusted_root");
+  }
+  auto identity = MakeIdentity(config);
+  if (!identity.ok()) return Refuse(kProvision, identity.error());
+  steps.push_back(std::move(*identity));
+  auto token = PlaceToken(config, input.token_file);
+  if (!token.ok()) return Refuse(kProvision, token.error());
+  steps.push_back(std::move(*token));
+  auto root = PlaceRoot(config, input.root_file, *parts.clock);
+  if (!root.ok()) return Refuse(kTrustRefused, root.error());
+  steps.push_back(std::move(*root));
+  if (input.adopt.version.empty()) return std::nullopt;
+  Adopted adopted;
+  if (auto refusal = Adopt(config, input.adopt, std::move(parts), adopted)) return refusal;
+  steps.push_back({"slots", true,
+                   std::string("slot ") + SlotName(input.adopt.slot) + " holds " + adopted.image.version + ", " +
+                       ToHex(adopted.image.sha256).substr(0, 16)});
+  return std::nullopt;
+}
+
+}  // namespace till::device
