@@ -81,29 +81,30 @@ HubForTests::HubForTests(std::string folder) : folder_(std::move(folder)) {
 HubForTests::~HubForTests() { server_.reset(); }
 
 void HubForTests::PublishImage(const std::string& version, const std::string& image, int rollback_index,
-                               const json::Value& custom) {
+                               const json::Value& custom, const std::string& component) {
   tuf::TargetEntry entry;
-  entry.path = "images/pos/" + version + "/rootfs";
+  entry.path = "images/pos/" + version + "/" + component;
   entry.role = "targets";
   entry.length = image.size();
   entry.sha256 = crypto::Sha256Of(AsBytes(image));
   entry.custom.Set("version", version);
   entry.custom.Set("rollback_index", rollback_index);
   entry.custom.Set("hardware", json::Value::Array({"acme,pos-90", "acme,pos-100"}));
-  entry.custom.Set("slot_class", "rootfs");
+  entry.custom.Set("slot_class", component);
   Override(entry.custom, custom);
   if (custom.Has("path")) entry.path = custom["path"].AsString();
   unsigned_entries_.push_back(std::move(entry));
 }
 
 std::string HubForTests::PublishPayload(const std::string& version, const std::string& base, const std::string& image,
-                                        const json::Value& custom, bool signed_entry) {
+                                        const json::Value& custom, bool signed_entry, const std::string& component) {
   const auto made = base.empty() ? delta::MakeFull(AsBytes(image)) : delta::MakeDelta(AsBytes(base), AsBytes(image));
   EXPECT_TRUE(made.ok());
   const std::string payload(AsText(*made));
   const uint64_t list_bytes = ChunkList::EncodedLength(ByteView(*made).first(16)).value();
   tuf::TargetEntry entry;
-  entry.path = "payloads/pos/" + version + "/rootfs/" + (base.empty() ? "full" : "from-" + Hex(base).substr(0, 16));
+  entry.path =
+      "payloads/pos/" + version + "/" + component + "/" + (base.empty() ? "full" : "from-" + Hex(base).substr(0, 16));
   entry.role = "deltas";
   entry.length = payload.size();
   entry.sha256 = crypto::Sha256Of(*made);
@@ -141,6 +142,12 @@ void HubForTests::Offer(OfferForTests offer) {
   const std::lock_guard lock(mutex_);
   offer_ = std::move(offer);
   active_ = true;
+  if (!offer_.metadata_artifact.empty()) served_[ArtifactPath("release.tuf")].bytes = ReadAll(offer_.metadata_artifact);
+}
+
+void HubForTests::SetUpdate(const std::string& update) {
+  const std::lock_guard lock(mutex_);
+  offer_.update = update;
 }
 
 void HubForTests::Cancel(const std::string& action) {
@@ -242,35 +249,54 @@ http::Response HubForTests::Base() {
   return http::JsonResponse(200, "{\"config\":{\"polling\":{\"sleep\":\"00:00:30\"}},\"_links\":{" + links + "}}");
 }
 
-http::Response HubForTests::Deployment() {
-  const std::string& payload = payloads_.at(offer_.payload_path);
+json::Value HubForTests::Artifact(const std::string& name, const std::string& path, const std::string& bytes) const {
   json::Value artifact;
-  artifact.Set("filename", "payload");
+  artifact.Set("filename", name);
   json::Value hashes;
   hashes.Set("sha1", "").Set("md5", "");
-  hashes.Set("sha256", Hex(payload));
+  hashes.Set("sha256", Hex(bytes));
   artifact.Set("hashes", hashes);
-  artifact.Set("size", static_cast<uint64_t>(payload.size()));
+  artifact.Set("size", static_cast<uint64_t>(bytes.size()));
   json::Value link;
-  link.Set("href", url() + ArtifactPath(offer_.payload_path));
+  link.Set("href", url() + ArtifactPath(path));
   json::Value links = json::Value::Object();
   if (offer_.with_hub_link) links.Set("download-http", link);
   artifact.Set("_links", links);
+  return artifact;
+}
+
+json::Value HubForTests::Module(const std::vector<std::string>& paths) const {
+  json::Value artifacts = json::Value::Array();
+  for (const std::string& path : paths) artifacts.Append(Artifact("payload", path, payloads_.at(path)));
+  if (!offer_.metadata_artifact.empty()) {
+    artifacts.Append(Artifact("release.tuf", "release.tuf", served_.at(ArtifactPath("release.tuf")).bytes));
+  }
   json::Value metadata;
-  json::Value mirrors;
-  mirrors.Set("key", "till.mirrors");
-  mirrors.Set("value", offer_.mirrors);
-  metadata.Append(mirrors);
+  for (const auto& [key, text] :
+       {std::pair{"till.mirrors", offer_.mirrors}, std::pair{"till.fallback", offer_.fallback}}) {
+    json::Value item;
+    item.Set("key", key);
+    item.Set("value", text);
+    metadata.Append(item);
+  }
   json::Value chunk;
   chunk.Set("part", "os");
   chunk.Set("name", "pos-rootfs");
   chunk.Set("version", "1");
-  chunk.Set("artifacts", json::Value::Array({artifact}));
+  chunk.Set("artifacts", artifacts);
   chunk.Set("metadata", metadata);
+  return chunk;
+}
+
+http::Response HubForTests::Deployment() {
+  std::vector<std::string> paths = {offer_.payload_path};
+  paths.insert(paths.end(), offer_.more_payloads.begin(), offer_.more_payloads.end());
+  json::Value chunks = json::Value::Array({Module(paths)});
+  for (const std::string& path : offer_.other_modules) chunks.Append(Module({path}));
   json::Value deployment;
   deployment.Set("download", "forced");
-  deployment.Set("update", "forced");
-  deployment.Set("chunks", json::Value::Array({chunk}));
+  deployment.Set("update", offer_.update);
+  deployment.Set("chunks", chunks);
   json::Value body;
   body.Set("id", offer_.action);
   body.Set("deployment", deployment);
@@ -289,6 +315,7 @@ http::Response HubForTests::Feedback(const http::Request& request, bool about_ca
   h.finished = status["result"]["finished"].AsString();
   h.code = status["code"].AsInteger();
   if (!status["details"].items().empty()) h.detail = status["details"].items()[0].AsString();
+  for (const json::Value& detail : status["details"].items()) h.all_details += detail.AsString() + "\n";
   h.seq = (*body)["till"]["seq"].AsInteger();
   h.bytes = (*body)["till"]["bytes"].AsInteger();
   heard_.push_back(h);
@@ -316,7 +343,7 @@ http::Response HubForTests::Blob(const http::Request& request, Served& served) {
 }
 
 http::Response HubForTests::Metadata(const std::string& name) {
-  const std::string bytes = ReadAll(folder_ + "/tuf/" + name);
+  const std::string bytes = serves_metadata_ ? ReadAll(folder_ + "/tuf/" + name) : "";
   return bytes.empty() ? http::TextResponse(404, "") : http::JsonResponse(200, bytes);
 }
 

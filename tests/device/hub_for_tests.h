@@ -2,6 +2,7 @@
 // mirrors, each of which can be cut, damaged or gone. Real sockets, real TUF repository, real payloads.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,7 +26,7 @@ struct Served {
 
 struct Heard {
   bool about_cancel = false;
-  std::string action, execution, finished, detail;
+  std::string action, execution, finished, detail, all_details;
   int64_t code = 0, seq = 0, bytes = 0;
 };
 
@@ -34,6 +35,11 @@ struct OfferForTests {
   std::string payload_path{};  // in the repository of payloads: "payloads/pos/2.0.0/rootfs/full"
   std::string mirrors{};       // till.mirrors
   bool with_hub_link = true;
+  std::vector<std::string> more_payloads{};  // artifacts of the same module
+  std::vector<std::string> other_modules{};  // a payload each
+  std::string fallback{};                    // till.fallback
+  std::string update = "forced";             // "skip": the server's window is shut
+  std::string metadata_artifact{};           // a file served as release.tuf
 };
 
 class HubForTests : public http::Handler {
@@ -43,14 +49,18 @@ class HubForTests : public http::Handler {
 
   // An image and its payloads, signed and ready to be offered. `custom` overrides members of the image's entry.
   void PublishImage(const std::string& version, const std::string& image, int rollback_index,
-                    const json::Value& custom = {});
+                    const json::Value& custom = {}, const std::string& component = "rootfs");
   // `base` "" makes a full payload; `custom` overrides members of the payload's entry. Answers its path.
   std::string PublishPayload(const std::string& version, const std::string& base, const std::string& image,
-                             const json::Value& custom = {}, bool signed_entry = true);
+                             const json::Value& custom = {}, bool signed_entry = true,
+                             const std::string& component = "rootfs");
   void Sign();  // what was published since
 
   void Offer(OfferForTests offer);
   void Cancel(const std::string& action);
+  void SetUpdate(const std::string& update);  // of the offer
+  // As a stock hawkBit: no signed metadata at /{tenant}/tuf/.
+  void ServeNoMetadata() { serves_metadata_ = false; }
 
   std::string url() const { return "http://127.0.0.1:" + std::to_string(server_->port()); }
   std::string trusted_root_file() const { return folder_ + "/tuf/1.root.json"; }
@@ -77,6 +87,8 @@ class HubForTests : public http::Handler {
   http::Response Answer(const http::Request& request);
   http::Response Base();
   http::Response Deployment();
+  json::Value Module(const std::vector<std::string>& paths) const;
+  json::Value Artifact(const std::string& name, const std::string& path, const std::string& bytes) const;
   http::Response Feedback(const http::Request& request, bool about_cancel);
   http::Response Blob(const http::Request& request, Served& served);
   http::Response Metadata(const std::string& name);
@@ -92,6 +104,7 @@ class HubForTests : public http::Handler {
   std::vector<std::string> mirror_tokens_;
   OfferForTests offer_;
   bool active_ = false;
+  std::atomic<bool> serves_metadata_{true};
   std::string cancel_;
   int64_t cancel_when_heard_ = -1;
   uint64_t payload_bytes_sent_ = 0;

@@ -125,10 +125,28 @@ till_boot_record TerminalForTests::Record() const {
   return read->record;
 }
 
+void TerminalForTests::WriteScript(const std::string& path, const std::string& script) {
+  std::filesystem::create_directories(std::filesystem::path(folder_ + "/" + path).parent_path());
+  Spill(folder_ + "/" + path, "#!/bin/sh\n" + script);
+  chmod((folder_ + "/" + path).c_str(), 0755);
+}
+
 void TerminalForTests::WriteHealthCheck(const std::string& name, const std::string& script) {
-  const std::string path = folder_ + "/health.d/" + name;
-  Spill(path, "#!/bin/sh\n" + script);
-  chmod(path.c_str(), 0755);
+  WriteScript("health.d/" + name, script);
+}
+
+void TerminalForTests::Set(const std::string& line) {
+  std::ofstream(config_file(), std::ios::binary | std::ios::app) << line << "\n";
+}
+
+int TerminalForTests::Tilld(const std::vector<std::string>& words, std::string* output) {
+  std::vector<std::string> arguments = {TILL_BIN_DIR "/tilld", "--config", config_file()};
+  arguments.insert(arguments.end(), words.begin(), words.end());
+  const std::string file = folder_ + "/output";
+  std::filesystem::remove(file);
+  const int status = Spawn(arguments, file);
+  if (output) *output = Slurp(file);
+  return status;
 }
 
 void AgentTest::SetUp() {

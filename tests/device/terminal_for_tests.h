@@ -40,6 +40,11 @@ class TerminalForTests {
   // Does the slot begin with this image?
   bool Holds(char slot, const std::string& image) const;
   till_boot_record Record() const;
+  // One more line of tilld.conf.
+  void Set(const std::string& line);
+  // tilld COMMAND --config ...; `output` gets what it printed.
+  int Tilld(const std::vector<std::string>& words, std::string* output = nullptr);
+  void WriteScript(const std::string& path, const std::string& script);
   void WriteHealthCheck(const std::string& name, const std::string& script);
   std::string FileText(const std::string& name) const;
   const std::string& folder() const { return folder_; }
