@@ -40,6 +40,8 @@ void AddDeltaCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddFullCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddApplyCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddInfoCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddFactoryCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddDiffBudgetCommand(CLI::App& program, GlobalOptions& options, Run& run);
 
 // Prints a fault on stderr, as text or JSON; answers `exit_code`, or 75 when the cause may pass by itself.
 int Fail(const GlobalOptions& options, int exit_code, const Fault& fault, std::string_view context,

@@ -39,4 +39,9 @@ inline constexpr Fault kUsage{"T1015", "the command line is not complete",
 inline constexpr Fault kCheckFailed{"T1016", "the payload does not prove itself",
                                     "do not use it: give the base it was made from, or make it again"};
 
+inline constexpr Fault kFactoryFailed{"T1017", "the factory image was not written",
+                                      "give the slot's real size, or make the image smaller"};
+inline constexpr Fault kOverBudget{"T1018", "the change costs more than its budget",
+                                   "tillpack explain shows which files cost what; or raise --max knowingly"};
+
 }  // namespace till::packer

@@ -36,6 +36,8 @@ int main(int argc, char** argv) {
   AddFullCommand(program, options, run);
   AddApplyCommand(program, options, run);
   AddInfoCommand(program, options, run);
+  AddFactoryCommand(program, options, run);
+  AddDiffBudgetCommand(program, options, run);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -52,6 +52,7 @@ ApplyOutcome PayloadUnusable(const Error& error, const std::string& path) {
 
 // "old.img is sha256:…, the payload wants sha256:…"; the path alone when the base cannot be read again.
 std::string BothHashes(const std::string& path, Source& base, const PayloadHeader& header) {
+  if (path.empty()) return "no base was given; the payload wants sha256:" + ToHex(header.base_sha256);
   const Result<crypto::Sha256Digest> is = crypto::Sha256OfSource(base);
   if (!is.ok()) return path;
   return path + " has " + std::to_string(base.size()) + " bytes, sha256:" + ToHex(*is) + "; the payload wants " +

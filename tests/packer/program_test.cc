@@ -8,6 +8,7 @@
 
 #include "core/crypto/hash.h"
 #include "core/json/json.h"
+#include "delta/format/slot_table.h"
 #include "packer/bounded_apply.h"
 #include "tests/packer/images.h"
 #include "tests/packer/scratch.h"
@@ -45,6 +46,13 @@ std::map<std::string, std::string> HashesUnder(const std::string& folder) {
     hashes[entry.path().filename().string()] = ToHex(crypto::Sha256Of(bytes));
   }
   return hashes;
+}
+
+json::Value LastEvent(const ToolRun& run) {
+  const size_t end = run.out.find_last_of('\n');
+  const size_t start = end == std::string::npos ? 0 : run.out.find_last_of('\n', end - 1) + 1;
+  const Result<json::Value> event = json::Parse(run.out.substr(start, end - start));
+  return event.ok() ? *event : json::Value();
 }
 
 TEST(TillpackProgram, MakesTheSameBytesAtAnyJobsPathLocaleAndUmask) {
@@ -98,6 +106,60 @@ TEST(TillpackProgram, KnowsItsVersionAndGivesUsageErrorsACode) {
     EXPECT_EQ(run.exit_code, 2);
     EXPECT_NE(run.errors.find("error T10"), std::string::npos) << run.errors;
   }
+}
+
+TEST(TillpackProgram, WritesAFactorySlotWhoseTableFindsAFlippedBit) {
+  const Scratch scratch;
+  Furnish(scratch, "p");
+  const std::string slot = scratch.Path("slot.bin");
+  const std::vector<std::string> command = {"factory", scratch.Path("p/out/1.0.0"), "--slot-size", "512KiB", "-o",
+                                            slot};
+  const ToolRun run = RunTillpack(command);
+  ASSERT_EQ(run.exit_code, 0) << run.errors;
+  Bytes bytes = ReadBinaryFile(slot, 1 << 20).value();
+  ASSERT_EQ(bytes.size(), 512u << 10);
+  const Result<delta::SlotTable> table = delta::SlotTable::Decode(ByteView(bytes).subspan(448 << 10));
+  ASSERT_TRUE(table.ok());
+  EXPECT_EQ(table->image_bytes, 300'000u);
+  EXPECT_EQ(json::Parse(table->entry).value()["sha256"].AsString(), ToHex(table->image_sha256));
+  EXPECT_TRUE(table->Matches(1, ByteView(bytes).subspan(65536, 65536)));
+  bytes[70'000] ^= std::byte{1};
+  EXPECT_FALSE(table->Matches(1, ByteView(bytes).subspan(65536, 65536)));
+  EXPECT_EQ(RunTillpack({"factory", scratch.Path("p/out/1.0.0"), "--slot-size", "320KiB", "-o", slot}).exit_code, 4);
+  EXPECT_EQ(RunTillpack({"factory", scratch.Path("p/out/1.0.0"), "--slot-size", "500001", "-o", slot}).exit_code, 2);
+}
+
+TEST(SlotTable, IsRefusedWhenAnyByteOfItChanged) {
+  const Bytes image = Noise(1, 200'000);
+  MemorySource source(image);
+  delta::SlotTable table = delta::SlotTable::Of(source, image.size()).value();
+  table.entry = "{}";
+  const Bytes good = table.Encode();
+  ASSERT_TRUE(delta::SlotTable::Decode(good).ok());
+  for (size_t at = 0; at < good.size(); ++at) {
+    Bytes bad = good;
+    bad[at] ^= std::byte{1};
+    EXPECT_FALSE(delta::SlotTable::Decode(bad).ok()) << at;
+    EXPECT_FALSE(delta::SlotTable::Decode(ByteView(good).first(at)).ok()) << at;
+  }
+}
+
+TEST(TillpackProgram, HoldsAChangeToItsBudget) {
+  const Scratch scratch;
+  Furnish(scratch, "p");
+  const auto gate = [&](const std::string& max, const std::string& base, const std::string& image) {
+    return RunTillpack({"--json", "diff-budget", "--config", scratch.Path("p/tillrace.toml"), "--max", max, "--base",
+                        base, "--image", "rootfs=" + scratch.Path(image)});
+  };
+  scratch.Write("strange.image", Noise(9, 300'000));
+  const ToolRun within = gate("20KiB", "1.0.0", "p/new.image");
+  EXPECT_EQ(within.exit_code, 0) << within.errors;
+  EXPECT_EQ(LastEvent(within)["verdict"].AsString(), "within");
+  EXPECT_EQ(gate("20KiB", scratch.Path("p/old.image"), "p/new.image").exit_code, 0) << "a file as base";
+  EXPECT_EQ(gate("100", "1.0.0", "p/new.image").exit_code, 4);
+  EXPECT_EQ(gate("1MiB", "1.0.0", "strange.image").exit_code, 5);
+  EXPECT_EQ(gate("1MiB", "0.0.1", "p/new.image").exit_code, 2);
+  EXPECT_EQ(gate("1MiB", "1.0.0", "missing").exit_code, 1);
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
