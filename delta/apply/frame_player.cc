@@ -66,32 +66,29 @@ Status FramePlayer::PlayOps(OpReader& ops) {
   return Ok();
 }
 
-// Whether the piece made now, whose op or block begins at cursor_, is still wanted.
-bool FramePlayer::NeedsBytes(uint64_t at) const {
-  return block_.open() ? cursor_ + block_.block().length > position_ : at >= position_;
+// Whether the piece made now, which ends at `end` unless a block is open, is still wanted.
+bool FramePlayer::NeedsBytes(uint64_t end) const {
+  return (block_.open() ? cursor_ + block_.block().length : end) > position_;
 }
 
 Status FramePlayer::PlayOp(const Op& op) {
   uint64_t done = 0;
+  if (op.kind == OpKind::kCopy && !block_.open()) done = std::min(op.length, position_ - cursor_);
+  if (op.kind == OpKind::kDiff) streams_.StartDiff(op.base_offset);
   while (done < op.length) {
     const uint64_t left = op.length - done;
     MutableByteView out = block_.open() ? block_.Room(left) : arena_.transfer.last(kMadeBytes);
     out = out.first(std::min<uint64_t>(left, out.size()));
-    if (op.kind == OpKind::kDiff) out = out.first(std::min(out.size(), kPredictedBytes));
-    const uint64_t at = cursor_ + done;
-    // Not half: what is already there ends with the piece.
-    if (!block_.open() && at < position_) {
-      if (op.kind == OpKind::kCopy) {
-        done += std::min<uint64_t>(left, position_ - at);
-        continue;
-      }
-      out = out.first(std::min<uint64_t>(out.size(), position_ - at));
+    if (op.kind == OpKind::kDiff) {
+      out = out.first(std::min(out.size(), kPredictedBytes));
+      if (out.size() < left) out = out.first(streams_.WholeWords(out.size()));
     }
     TILL_TRY(MakePiece(op, done, out));
+    const uint64_t at = cursor_ + done;
     if (block_.open()) {
       block_.Advance(out.size());
-    } else if (at >= position_) {
-      TILL_TRY(Emit(out));
+    } else if (at + out.size() > position_) {
+      TILL_TRY(Emit(out.subspan(position_ - at)));
     }
     done += out.size();
   }
@@ -100,7 +97,7 @@ Status FramePlayer::PlayOp(const Op& op) {
 }
 
 Status FramePlayer::MakePiece(const Op& op, uint64_t done, MutableByteView out) {
-  const bool needed = NeedsBytes(cursor_ + done);
+  const bool needed = NeedsBytes(cursor_ + done + out.size());
   switch (op.kind) {
     case OpKind::kCopy:
       return needed ? base_.Read(op.base_offset + done, out) : Ok();
@@ -124,7 +121,7 @@ Status FramePlayer::Predict(const Op& op, uint64_t done, MutableByteView predict
 }
 
 Status FramePlayer::FinishBlock(OpReader& ops) {
-  const bool needed = NeedsBytes(cursor_);
+  const bool needed = NeedsBytes(cursor_ + block_.block().length);
   const uint64_t length = block_.block().length;
   MutableByteView coded = needed ? TILL_TRY(block_.Encode()) : arena_.block_coded.first(length);
   const uint64_t fixes = TILL_TRY(ops.BeginFixes());

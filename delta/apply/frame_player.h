@@ -32,7 +32,7 @@ class FramePlayer {
   Status PlayOp(const Op& op);
   Status MakePiece(const Op& op, uint64_t done, MutableByteView out);
   Status Predict(const Op& op, uint64_t done, MutableByteView predicted);
-  bool NeedsBytes(uint64_t at) const;
+  bool NeedsBytes(uint64_t end) const;
   Status FinishBlock(OpReader& ops);
   Status Emit(ByteView bytes);
 

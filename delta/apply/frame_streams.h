@@ -13,6 +13,8 @@ class FrameStreams {
   // `coded`: the frame's coded bytes; not owned.
   Status Begin(const FrameHeader& frame, ByteView coded);
   ByteInput& control() { return control_; }
+  void StartDiff(uint64_t address) { diff_.StartDiff(address); }
+  size_t WholeWords(size_t bytes) const { return diff_.WholeWords(bytes); }
   // `predicted` is as long as `out`.
   Status ReadDiff(ByteView predicted, MutableByteView out) { return diff_.ReadPredicted(predicted, out); }
   // The diff stream's decoder makes literals too when it is a model.

@@ -1,12 +1,6 @@
 #include "delta/apply/stream_decoder.h"
 
 namespace till::delta {
-namespace {
-
-Error UnknownCodec(Codec codec) { return Error{ErrorCode::kUnsupported, "stream codec", static_cast<uint64_t>(codec)}; }
-
-}  // namespace
-
 Status StreamDecoder::Begin(const CodedStream& stream) {
   codec_ = stream.plain_bytes == 0 && stream.coded.empty() ? Codec::kStored : stream.codec;
   plain_left_ = stream.plain_bytes;
@@ -19,9 +13,18 @@ Status StreamDecoder::Begin(const CodedStream& stream) {
     case Codec::kLzma:
       return lzma_.Begin(stream.coded, stream.plain_bytes, stream.window_log, memory_);
     case Codec::kModel:
-      break;
+      model_ = TILL_TRY(ResidualDecoder::Create(memory_, stream.coded));
+      return Ok();
   }
-  return UnknownCodec(stream.codec);
+  return Error{ErrorCode::kUnsupported, "stream codec", static_cast<uint64_t>(stream.codec)};
+}
+
+void StreamDecoder::StartDiff(uint64_t address) {
+  if (model()) model_->StartOp(address);
+}
+
+size_t StreamDecoder::WholeWords(size_t bytes) const {
+  return model() && bytes >= 4 ? bytes - (model_->phase() + bytes) % 4 : bytes;
 }
 
 Status StreamDecoder::ReadPredicted(ByteView predicted, MutableByteView out) {
@@ -38,7 +41,7 @@ Status StreamDecoder::ReadPredicted(ByteView predicted, MutableByteView out) {
       TILL_TRY(lzma_.Read(out));
       break;
     case Codec::kModel:
-      return UnknownCodec(codec_);
+      return model_->Read(predicted, out);
   }
   for (size_t i = 0; i < predicted.size(); ++i) {
     out[i] = static_cast<std::byte>(static_cast<uint8_t>(out[i]) + static_cast<uint8_t>(predicted[i]));
@@ -56,9 +59,9 @@ Status StreamDecoder::Finish() {
     case Codec::kLzma:
       return lzma_.Finish();
     case Codec::kModel:
-      break;
+      return model_->Finish();
   }
-  return UnknownCodec(codec_);
+  return Ok();
 }
 
 }  // namespace till::delta

@@ -2,9 +2,12 @@
 //   Memory: what Create() is given, for one stream at a time. Errors: kCorrupt; kUnsupported (detail: codec).
 #pragma once
 
+#include <optional>
+
 #include "delta/codec/lzma.h"
 #include "delta/codec/zstd.h"
 #include "delta/format/format.h"
+#include "delta/residual/decoder.h"
 
 namespace till::delta {
 
@@ -27,15 +30,24 @@ class StreamDecoder final : public ByteInput {
   // Every plain byte was read, every coded byte used.
   Status Finish();
 
+  // A DIFF op begins, whose first base byte has this address.
+  void StartDiff(uint64_t address);
+  // At most so many bytes, so that the next piece of an op does not end inside a word the model codes as one. What is
+  // left of the op may be read whole.
+  size_t WholeWords(size_t bytes) const;
+
   // What is predicted changes how the stream is decoded, not only what comes out.
-  bool needs_prediction() const { return codec_ == Codec::kModel; }
+  bool needs_prediction() const { return model(); }
 
  private:
+  bool model() const { return codec_ == Codec::kModel; }
+
   MutableByteView memory_;
   Codec codec_ = Codec::kStored;
   MemoryInput stored_;
   ZstdInput zstd_;
   LzmaInput lzma_;
+  std::optional<ResidualDecoder> model_;
   uint64_t plain_left_ = 0;
 };
 
