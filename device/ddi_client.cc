@@ -156,7 +156,12 @@ Result<std::string> DdiClient::GetMetadata(const std::string& name, uint64_t max
   call.url = tuf_url_ + EscapeSegment(name);
   call.max_reply_bytes = max_bytes;
   http::Reply reply = TILL_TRY(http_.Send(call));  // signed and public: no token, and its own size cap
-  TILL_TRY(CheckStatus(reply.status));
+  const Status status = CheckStatus(reply.status);
+  // Public where it is served: a server that wants a token there (a stock hawkBit) does not serve it.
+  if (!status.ok() && status.error().code == ErrorCode::kRefused) {
+    return Error{ErrorCode::kNotFound, "the server has no signed metadata", status.error().detail};
+  }
+  TILL_TRY(status);
   return std::move(reply.body);
 }
 
