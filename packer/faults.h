@@ -43,5 +43,6 @@ inline constexpr Fault kFactoryFailed{"T1017", "the factory image was not writte
                                       "give the slot's real size, or make the image smaller"};
 inline constexpr Fault kOverBudget{"T1018", "the change costs more than its budget",
                                    "tillpack explain shows which files cost what; or raise --max knowingly"};
+inline constexpr Fault kOutputUnwritable{"T1030", "a file cannot be written", "the cause stands above"};
 
 }  // namespace till::packer

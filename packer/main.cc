@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   AddPublishCommand(program, options, run);
   AddRenewCommand(program, options, run);
   AddDeltaCommand(program, options, run);
+  AddExpandCommand(program, options, run);
   AddFullCommand(program, options, run);
   AddApplyCommand(program, options, run);
   AddInfoCommand(program, options, run);

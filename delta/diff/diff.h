@@ -19,6 +19,8 @@ struct DiffProgress {
 
 struct DiffOptions {
   int zstd_level = 22;
+  unsigned cache_blocks = 3;  // opened blocks of the base an applier holds
+  unsigned threads = 1;       // the payload does not depend on it
   // Exactly equal bytes in a row from which COPY is used instead of DIFF. Zeros in the diff stream cost zstd less than
   // ops do: an expanded kernel took 376,345 bytes at 48, 364,327 at 128, 352,879 at 512 (2026-11).
   uint64_t min_copy_bytes = 512;

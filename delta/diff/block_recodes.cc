@@ -1,0 +1,111 @@
+#include "delta/diff/block_recodes.h"
+
+#include <algorithm>
+#include <map>
+
+#include "delta/container/decode.h"
+
+namespace till::delta {
+namespace {
+
+// Smaller blocks come out the same from several presets.
+constexpr uint32_t kTellingBytes = 4096;
+constexpr size_t kSamples = 3;
+
+struct Kind {
+  RecodeCodec codec;
+  std::array<uint8_t, 7> parameters;
+  auto operator<=>(const Kind&) const = default;
+};
+
+struct Group {
+  std::vector<uint32_t> blocks;
+  uint64_t plain_bytes = 0;
+  uint64_t longest_bytes = 0;
+};
+
+// The smallest telling blocks: cheapest to try.
+std::vector<uint32_t> SamplesOf(const ExpandedImage& image, std::vector<uint32_t> blocks) {
+  const auto cost = [&](uint32_t block) {
+    const size_t bytes = image.DecodedPlain(block).size();
+    return bytes < kTellingBytes ? 2 * kMaxBlockPlainBytes - bytes : bytes;
+  };
+  std::stable_sort(blocks.begin(), blocks.end(), [&](uint32_t a, uint32_t b) { return cost(a) < cost(b); });
+  if (blocks.size() > kSamples) blocks.resize(kSamples);
+  return blocks;
+}
+
+std::optional<Recode> SearchRecode(const ExpandedImage& image, const Group& group) {
+  for (const uint32_t block : SamplesOf(image, group.blocks)) {
+    const ByteView coded = image.Coded(block);
+    for (const Recode& candidate : RecodeCandidates(image.blocks()[block].codec, coded)) {
+      if (TryRecode(candidate, image.DecodedPlain(block), coded)) return candidate;
+    }
+  }
+  return std::nullopt;
+}
+
+bool CanOpen(const Recode& opener, const Recode& told) {
+  if (opener.codec != told.codec) return false;
+  switch (told.codec) {
+    case RecodeCodec::kXz:
+    case RecodeCodec::kLzma:
+      return opener.xz().dictionary_bytes() >= told.xz().dictionary_bytes();
+    case RecodeCodec::kZlib:
+      return opener.zlib().raw_deflate == told.zlib().raw_deflate &&
+             opener.zlib().window_bits >= told.zlib().window_bits;
+    default:
+      return true;
+  }
+}
+
+// The opener with the smallest dictionary that will do.
+uint8_t OpenerOf(const std::vector<Recode>& recodes, const Recode& told) {
+  uint8_t best = BlockRecodes::kNone;
+  for (uint8_t i = 0; i < recodes.size(); ++i) {
+    if (!CanOpen(recodes[i], told)) continue;
+    if (best == BlockRecodes::kNone || RecodeDecodeBytes(recodes[i], 0) < RecodeDecodeBytes(recodes[best], 0)) best = i;
+  }
+  return best;
+}
+
+}  // namespace
+
+BlockRecodes ChooseRecodes(const ExpandedImage& base, ExpandedImage& target, const std::vector<bool>& changed,
+                           EncoderCeiling ceiling) {
+  BlockRecodes chosen;
+  chosen.of_target.assign(target.blocks().size(), BlockRecodes::kNone);
+  chosen.of_base.assign(base.blocks().size(), BlockRecodes::kNone);
+  std::map<Kind, Group> groups;
+  for (uint32_t i = 0; i < target.blocks().size(); ++i) {
+    if (!changed[i] || target.DecodedPlain(i).empty()) continue;
+    const Recode told = DecodingOf(target.blocks()[i].codec, target.Coded(i));
+    Group& group = groups[{told.codec, told.parameters}];
+    group.blocks.push_back(i);
+    const uint64_t plain_bytes = target.DecodedPlain(i).size();
+    group.plain_bytes += plain_bytes;
+    group.longest_bytes = std::max(group.longest_bytes, plain_bytes);
+  }
+  std::vector<const Group*> order;
+  for (const auto& [kind, group] : groups) order.push_back(&group);
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Group* a, const Group* b) { return a->plain_bytes > b->plain_bytes; });
+  for (const Group* group : order) {
+    if (chosen.recodes.size() == kMaxRecodes) break;
+    const std::optional<Recode> recode = SearchRecode(target, *group);
+    if (!recode || RecodeEncodeBytes(*recode, group->longest_bytes) > ceiling.max_encoder_bytes) continue;
+    const auto index = static_cast<uint8_t>(chosen.recodes.size());
+    for (const uint32_t block : group->blocks) chosen.of_target[block] = index;
+    chosen.recodes.push_back(*recode);
+  }
+  for (uint32_t i = 0; i < base.blocks().size(); ++i) {
+    const Recode told = DecodingOf(base.blocks()[i].codec, base.Coded(i));
+    chosen.of_base[i] = OpenerOf(chosen.recodes, told);
+    if (chosen.of_base[i] != BlockRecodes::kNone || chosen.recodes.size() == kMaxRecodes) continue;
+    chosen.of_base[i] = static_cast<uint8_t>(chosen.recodes.size());
+    chosen.recodes.push_back(told);
+  }
+  return chosen;
+}
+
+}  // namespace till::delta

@@ -1,0 +1,132 @@
+#include "delta/diff/frame_ops.h"
+
+#include <algorithm>
+#include <map>
+
+namespace till::delta {
+namespace {
+
+class Drafter {
+ public:
+  explicit Drafter(const FrameOpsInput& in) : in_(in) {}
+
+  FrameDraft Run(const std::vector<FramePiece>& pieces) {
+    CollectSegments(pieces);
+    EncodeSegments(draft_.segments, *in_.header, control_);
+    for (const FramePiece& piece : pieces) AddPiece(piece);
+    draft_.streams.control = std::move(control_).Take();
+    return std::move(draft_);
+  }
+
+ private:
+  void CollectSegments(const std::vector<FramePiece>& pieces) {
+    std::map<uint32_t, Segment> used;  // by block of the base: in the order of their offsets
+    for (const FramePiece& piece : pieces) {
+      for (const PlannedOp& op : piece.ops) {
+        if (op.kind != PlannedOp::Kind::kData && op.base.in_block()) used.try_emplace(op.base.block());
+      }
+    }
+    uint64_t address = in_.header->base_size;
+    for (auto& [block, segment] : used) {
+      const CodedBlock& coded = in_.base->blocks()[block];
+      segment = {coded.offset, coded.coded_bytes, static_cast<uint32_t>(in_.base->DecodedPlain(block).size()),
+                 in_.plan->base_recode[block], address};
+      address_of_[block] = address;
+      address += segment.plain_bytes;
+      draft_.segments.push_back(segment);
+    }
+  }
+
+  uint64_t FrameAddress(Address at) const {
+    return at.in_block() ? address_of_.at(at.block()) + at.offset() : at.offset();
+  }
+
+  void AddPiece(const FramePiece& piece) {
+    const PlanItem& item = *piece.item;
+    ByteView made = in_.target->image().subspan(piece.target_offset);
+    if (item.remake) {
+      made = in_.target->DecodedPlain(item.block);
+      Put({.kind = OpKind::kBlock,
+           .length = item.target_bytes,
+           .plain_bytes = item.plain_bytes,
+           .recode = item.recode});
+    }
+    for (const PlannedOp& op : piece.ops) {
+      Append(op, made.first(op.length));
+      made = made.subspan(op.length);
+    }
+    Flush();
+    if (item.remake) PutFixes(item);
+  }
+
+  // Joins ops that go on where the last one ended, also from one segment into the next.
+  void Append(const PlannedOp& planned, ByteView made) {
+    Op op{.kind = static_cast<OpKind>(planned.kind), .length = planned.length};
+    if (op.kind != OpKind::kData) op.base_offset = FrameAddress(planned.base);
+    AppendStreams(planned, made, op);
+    const bool same_space = (op.base_offset < in_.header->base_size) == (held_.base_offset < in_.header->base_size);
+    const bool joins = held_.length > 0 && held_.kind == op.kind &&
+                       (op.kind == OpKind::kData || (held_.base_offset + held_.length == op.base_offset && same_space));
+    if (joins) {
+      held_.length += op.length;
+      return;
+    }
+    Flush();
+    held_ = op;
+  }
+
+  void AppendStreams(const PlannedOp& planned, ByteView made, const Op& op) {
+    FrameStreams& streams = draft_.streams;
+    const auto length = static_cast<uint32_t>(op.length);
+    if (op.kind == OpKind::kCopy) return;
+    if (op.kind == OpKind::kData) {
+      streams.literal.insert(streams.literal.end(), made.begin(), made.end());
+      draft_.literal_bytes += length;
+    } else {
+      const ByteView from = BytesAt(*in_.base, planned.base, op.length);
+      streams.predicted.insert(streams.predicted.end(), from.begin(), from.end());
+      streams.actual.insert(streams.actual.end(), made.begin(), made.end());
+      draft_.diff_bytes += length;
+    }
+    streams.runs.push_back({op.kind == OpKind::kDiff, length, static_cast<uint8_t>(op.base_offset & 3)});
+  }
+
+  void Flush() {
+    if (held_.length > 0) Put(held_);
+    held_ = {};
+  }
+
+  void Put(const Op& op) {
+    EncodeOp(op, position_, control_);
+    ++draft_.op_count;
+  }
+
+  void PutFixes(const PlanItem& item) {
+    std::vector<Fix> fixes;
+    Bytes bytes;
+    uint64_t end = 0;
+    const ByteView coded = in_.target->Coded(item.block);
+    for (const BlockFix& fix : item.fixes) {
+      fixes.push_back({fix.offset - end, fix.length});
+      end = uint64_t{fix.offset} + fix.length;
+      const ByteView right = coded.subspan(fix.offset, fix.length);
+      bytes.insert(bytes.end(), right.begin(), right.end());
+    }
+    EncodeFixes(fixes, bytes, control_);
+  }
+
+  const FrameOpsInput& in_;
+  FrameDraft draft_;
+  ByteWriter control_;
+  std::map<uint32_t, uint64_t> address_of_;
+  Op held_{.length = 0};
+  uint64_t position_ = 0;
+};
+
+}  // namespace
+
+FrameDraft DraftFrame(const FrameOpsInput& input, const std::vector<FramePiece>& pieces) {
+  return Drafter(input).Run(pieces);
+}
+
+}  // namespace till::delta

@@ -1,0 +1,60 @@
+#include "delta/diff/locality.h"
+
+#include <algorithm>
+#include <map>
+
+#include "delta/diff/op_list.h"
+
+namespace till::delta {
+
+bool OpenedBlocks::Holds(uint32_t block) const { return std::find(held_.begin(), held_.end(), block) != held_.end(); }
+
+bool OpenedBlocks::Use(uint32_t block) {
+  const auto held = std::find(held_.begin(), held_.end(), block);
+  const bool opens = held == held_.end();
+  if (!opens) {
+    held_.erase(held);
+  } else if (held_.size() >= capacity_) {
+    held_.erase(held_.begin());
+  }
+  held_.push_back(block);
+  return opens;
+}
+
+std::set<uint32_t> ChooseSources(const ExpandedImage& base, const ExpandedImage& target,
+                                 const std::vector<Alignment>& alignments, const OpenedBlocks& opened, size_t most) {
+  std::map<uint32_t, uint64_t> equal_bytes;
+  for (const Alignment& a : alignments) {
+    if (!a.base.in_block()) continue;
+    const ByteView from = BytesAt(base, a.base, a.length);
+    const ByteView to = BytesAt(target, a.target, a.length);
+    uint64_t equal = 0;
+    for (size_t i = 0; i < from.size(); ++i) equal += from[i] == to[i] ? 1 : 0;
+    equal_bytes[a.base.block()] += equal;
+  }
+  std::vector<std::pair<uint64_t, uint32_t>> ranked;
+  for (const auto& [block, equal] : equal_bytes) ranked.emplace_back(equal, block);
+  std::sort(ranked.begin(), ranked.end(),
+            [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+  std::set<uint32_t> chosen;
+  for (const auto& [equal, block] : ranked) {
+    if (chosen.size() == most) break;
+    if (chosen.empty() || equal >= kWorthOpeningBytes || opened.Holds(block)) chosen.insert(block);
+  }
+  return chosen;
+}
+
+void CountDecodes(const ExpandedImage& base, Plan& plan) {
+  OpenedBlocks opened(plan.cache_blocks);
+  plan.counts.base_decodes = 0;
+  plan.counts.base_decoded_bytes = 0;
+  for (const PlanItem& item : plan.items) {
+    for (const PlannedOp& op : item.ops) {
+      if (op.kind == PlannedOp::Kind::kData || !op.base.in_block() || !opened.Use(op.base.block())) continue;
+      ++plan.counts.base_decodes;
+      plan.counts.base_decoded_bytes += base.blocks()[op.base.block()].plain_bytes;
+    }
+  }
+}
+
+}  // namespace till::delta

@@ -1,0 +1,222 @@
+#include "delta/diff/planner.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <thread>
+#include <unordered_map>
+
+#include "delta/codec/zstd_encode.h"
+#include "delta/diff/aligner.h"
+#include "delta/diff/block_recodes.h"
+#include "delta/diff/locality.h"
+
+namespace till::delta {
+namespace {
+
+constexpr uint64_t kNoCopy = ~uint64_t{0};
+constexpr int kEstimateLevel = 1;
+// The streams' last coders make about so much less than zstd's first level: 6 of 10 (pair M, 2026-11).
+constexpr uint64_t kEstimateNumerator = 6;
+constexpr uint64_t kEstimateDenominator = 10;
+constexpr uint64_t kOpEstimateBytes = 3;
+// What an applier holds besides its encoder; checked exactly when the header is known.
+constexpr uint64_t kOtherArenaBytes = 2 << 20;
+
+class Planner {
+ public:
+  explicit Planner(const PlanInput& in)
+      : base_(*in.base), target_(*in.target), options_(*in.options), profile_(*in.profile) {}
+
+  Result<Plan> Run() {
+    FindCopies();
+    DecodeChanged();
+    const uint64_t ceiling = profile_.max_arena_bytes - std::min(profile_.max_arena_bytes, kOtherArenaBytes);
+    BlockRecodes recodes = ChooseRecodes(base_, target_, changed_, {ceiling});
+    recode_of_ = std::move(recodes.of_target);
+    plan_.recodes = std::move(recodes.recodes);
+    plan_.base_recode = std::move(recodes.of_base);
+    plan_.cache_blocks = profile_.cache_blocks;
+    const AlignerInput input{&base_, &target_, &changed_, &options_};
+    alignments_ = TILL_TRY(FindAlignments(input));
+    std::erase_if(alignments_, [&](const Alignment& a) {
+      return a.base.in_block() && plan_.base_recode[a.base.block()] == BlockRecodes::kNone;
+    });
+    PlanBlocks();
+    TILL_TRY(ProveBlocks());
+    AssembleItems();
+    CountDecodes(base_, plan_);
+    return std::move(plan_);
+  }
+
+ private:
+  static std::string_view AsKey(ByteView bytes) { return AsText(bytes); }
+
+  // Blocks whose coded bytes the base has too.
+  void FindCopies() {
+    std::unordered_map<std::string_view, uint64_t> at;
+    for (uint32_t i = 0; i < base_.blocks().size(); ++i)
+      at.try_emplace(AsKey(base_.Coded(i)), base_.blocks()[i].offset);
+    copy_from_.assign(target_.blocks().size(), kNoCopy);
+    changed_.assign(target_.blocks().size(), true);
+    for (uint32_t i = 0; i < copy_from_.size(); ++i) {
+      const auto found = at.find(AsKey(target_.Coded(i)));
+      if (found == at.end()) continue;
+      copy_from_[i] = found->second;
+      changed_[i] = false;
+      ++plan_.counts.copied_blocks;
+    }
+    plan_.counts.blocks = static_cast<uint32_t>(copy_from_.size());
+  }
+
+  void DecodeChanged() {
+    std::vector<uint32_t> wanted;
+    for (uint32_t i = 0; i < changed_.size(); ++i) {
+      if (changed_[i]) wanted.push_back(i);
+    }
+    target_.DecodeBlocks(wanted, options_.threads);
+  }
+
+  // A sketch of what the ops will cost in the payload.
+  uint64_t Estimate(ByteView made, const std::vector<PlannedOp>& ops) {
+    Bytes residual;
+    uint64_t at = 0;
+    for (const PlannedOp& op : ops) {
+      const ByteView bytes = made.subspan(at, op.length);
+      at += op.length;
+      if (op.kind == PlannedOp::Kind::kCopy) continue;
+      if (op.kind == PlannedOp::Kind::kData) {
+        residual.insert(residual.end(), bytes.begin(), bytes.end());
+        continue;
+      }
+      const ByteView from = BytesAt(base_, op.base, op.length);
+      for (size_t i = 0; i < bytes.size(); ++i) {
+        residual.push_back(static_cast<std::byte>(static_cast<uint8_t>(bytes[i]) - static_cast<uint8_t>(from[i])));
+      }
+    }
+    const uint64_t coded = residual.empty() ? 0 : estimator_.Encode(residual, kMaxWindowLog).size();
+    return coded * kEstimateNumerator / kEstimateDenominator + ops.size() * kOpEstimateBytes;
+  }
+
+  // Whether making the block again costs the terminal and its owner less than fetching it.
+  bool WorthRemaking(const PlanItem& item) const {
+    const Recode& recode = plan_.recodes[item.recode];
+    const uint64_t work = EncodeInstructions(recode, item.plain_bytes) + DecodeInstructions(recode, item.plain_bytes) +
+                          StreamInstructions(Codec::kModel, item.plain_bytes);
+    return item.estimated_bytes < kMaxFrameCodedBytes / 2 &&
+           item.estimated_bytes * profile_.instructions_per_byte + work <
+               item.target_bytes * profile_.instructions_per_byte;
+  }
+
+  void PlanBlocks() {
+    planned_.resize(changed_.size());
+    for (uint32_t i = 0; i < changed_.size(); ++i) {
+      if (!changed_[i] || recode_of_[i] == BlockRecodes::kNone) continue;
+      const ByteView plain = target_.DecodedPlain(i);
+      OpList ops(base_, options_.min_copy_bytes);
+      ops.AddRange(plain, Address::InBlock(i, 0), alignments_);
+      PlanItem& item = planned_[i];
+      item.target_offset = target_.blocks()[i].offset;
+      item.target_bytes = target_.blocks()[i].coded_bytes;
+      item.block = i;
+      item.recode = recode_of_[i];
+      item.plain_bytes = static_cast<uint32_t>(plain.size());
+      item.ops = ops.Take();
+      item.estimated_bytes = Estimate(plain, item.ops);
+      item.remake = WorthRemaking(item);
+    }
+  }
+
+  Status ProveBlocks() {
+    std::vector<uint32_t> work;
+    for (uint32_t i = 0; i < planned_.size(); ++i) {
+      if (planned_[i].remake) work.push_back(i);
+    }
+    std::atomic<size_t> next = 0;
+    std::atomic<bool> canceled = false;
+    const auto prove = [&](bool reports) {
+      for (size_t i = next++; i < work.size() && !canceled; i = next++) {
+        if (reports && options_.progress && !options_.progress({"prove", i, work.size()})) canceled = true;
+        Prove(planned_[work[i]]);
+      }
+    };
+    {
+      std::vector<std::jthread> others;
+      for (unsigned i = 1; i < options_.threads; ++i) others.emplace_back(prove, false);
+      prove(true);
+    }
+    if (canceled) return Error{ErrorCode::kCanceled, "stopped on request"};
+    return Ok();
+  }
+
+  // The recode that the group's sample gave; if this block came from another encoder, one of the others.
+  void Prove(PlanItem& item) {
+    const ByteView plain = target_.DecodedPlain(item.block);
+    const ByteView coded = target_.Coded(item.block);
+    const uint8_t likely = item.recode;
+    for (uint8_t i = 0; i < plan_.recodes.size(); ++i) {
+      const uint8_t index = i == 0 ? likely : i <= likely ? i - 1 : i;
+      if (plan_.recodes[index].codec != plan_.recodes[likely].codec) continue;
+      std::optional<Remake> remake = TryRecode(plan_.recodes[index], plain, coded);
+      if (!remake) continue;
+      item.recode = index;
+      item.fixes = std::move(remake->fixes);
+      return;
+    }
+    item.remake = false;
+  }
+
+  void AssembleItems() {
+    uint64_t at = 0;
+    OpList raw(base_, options_.min_copy_bytes);
+    const auto add_gap = [&](uint64_t end) {
+      raw.AddRange(target_.image().subspan(at, end - at), Address::Raw(at), alignments_);
+      at = end;
+    };
+    uint64_t raw_begin = 0;
+    const auto close_raw = [&](uint64_t end) {
+      PlanItem item;
+      item.target_offset = raw_begin;
+      item.target_bytes = end - raw_begin;
+      item.ops = raw.Take();
+      if (!item.ops.empty()) plan_.items.push_back(std::move(item));
+    };
+    for (uint32_t i = 0; i < changed_.size(); ++i) {
+      const CodedBlock& block = target_.blocks()[i];
+      add_gap(block.offset);
+      at = block.offset + block.coded_bytes;
+      if (planned_[i].remake) {
+        close_raw(block.offset);
+        raw_begin = at;
+        ++plan_.counts.remade_blocks;
+        plan_.counts.remade_plain_bytes += planned_[i].plain_bytes;
+        plan_.items.push_back(std::move(planned_[i]));
+      } else if (copy_from_[i] != kNoCopy) {
+        raw.AddCopy(block.coded_bytes, Address::Raw(copy_from_[i]));
+      } else {
+        raw.AddData(block.coded_bytes);
+        ++plan_.counts.raw_blocks;
+      }
+    }
+    add_gap(target_.image().size());
+    close_raw(at);
+  }
+
+  ExpandedImage& base_;
+  ExpandedImage& target_;
+  const DiffOptions& options_;
+  const Profile& profile_;
+  ZstdEncoder estimator_{kEstimateLevel};
+  std::vector<uint64_t> copy_from_;  // by target block: where the base has the same coded bytes, or kNoCopy
+  std::vector<bool> changed_;
+  std::vector<uint8_t> recode_of_;
+  std::vector<Alignment> alignments_;
+  std::vector<PlanItem> planned_;  // by target block
+  Plan plan_;
+};
+
+}  // namespace
+
+Result<Plan> MakePlan(const PlanInput& input) { return Planner(input).Run(); }
+
+}  // namespace till::delta

@@ -1,0 +1,32 @@
+// What a terminal can do and what its time is worth: the numbers the planner decides by.
+//   Instructions are those of a MIPS 24Kf, counted with tools/count_instructions.py on ELF data (docs/delta.md).
+#pragma once
+
+#include <string_view>
+
+#include "delta/format/format.h"
+
+namespace till::delta {
+
+struct Profile {
+  std::string_view name;
+  uint64_t max_arena_bytes;
+  unsigned cache_blocks;
+  // 2.5 cycles an instruction is an assumption: no board was measured.
+  uint64_t instructions_per_second;
+  // A byte of download is worth this much of the terminal's time.
+  uint64_t instructions_per_byte;
+};
+
+// mt7688-64m, mt7688-128m, generic. nullptr: no such profile.
+const Profile* FindProfile(std::string_view name);
+std::string_view ProfileNames();  // "mt7688-64m, mt7688-128m, generic", for messages
+
+// Instructions for making or opening a block of so many plain bytes.
+uint64_t EncodeInstructions(const Recode& recode, uint64_t plain_bytes);
+uint64_t DecodeInstructions(const Recode& recode, uint64_t plain_bytes);
+// For decoding so many bytes of a stream, by its codec, and for hashing and writing the target.
+uint64_t StreamInstructions(Codec codec, uint64_t plain_bytes);
+uint64_t HashInstructions(uint64_t bytes);
+
+}  // namespace till::delta

@@ -1,0 +1,65 @@
+#include "delta/diff/stream_coder.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "delta/codec/lzma_encode.h"
+#include "delta/codec/zstd_encode.h"
+
+namespace till::delta {
+namespace {
+
+unsigned WindowFor(uint64_t plain_bytes, unsigned lowest, unsigned highest) {
+  const unsigned wanted = plain_bytes <= 1 ? 0 : static_cast<unsigned>(std::bit_width(plain_bytes - 1));
+  return std::clamp(wanted, lowest, highest);
+}
+
+struct Candidate {
+  Codec codec = Codec::kStored;
+  Bytes bytes;
+  unsigned window_log = 0;
+};
+
+Candidate BestOf(ByteView plain, std::initializer_list<LzmaProperties> properties, const StreamCoderOptions& options) {
+  Candidate best{Codec::kStored, Bytes(plain.begin(), plain.end()), 0};
+  if (plain.size() < 2) return best;
+  const auto offer = [&](Codec codec, Bytes bytes, unsigned window_log) {
+    if (!bytes.empty() && bytes.size() < best.bytes.size()) best = {codec, std::move(bytes), window_log};
+  };
+  if (options.use_lzma) {
+    const unsigned log = WindowFor(plain.size(), kMinLzmaWindowLog, options.max_window_log);
+    for (const LzmaProperties& p : properties) offer(Codec::kLzma, EncodeLzma(plain, p, log), log);
+  } else {
+    const unsigned log = WindowFor(plain.size(), kMinWindowLog, options.max_window_log);
+    offer(Codec::kZstd, ZstdEncoder(options.zstd_level).Encode(plain, log), log);
+  }
+  return best;
+}
+
+Bytes Differences(const FrameStreams& streams) {
+  Bytes diff(streams.actual.size());
+  for (size_t i = 0; i < diff.size(); ++i) {
+    diff[i] =
+        static_cast<std::byte>(static_cast<uint8_t>(streams.actual[i]) - static_cast<uint8_t>(streams.predicted[i]));
+  }
+  return diff;
+}
+
+void Put(StreamIndex stream, Candidate candidate, uint64_t plain_bytes, CodedStreams& out) {
+  out.infos[stream] = {candidate.codec, static_cast<uint32_t>(candidate.bytes.size()),
+                       static_cast<uint32_t>(plain_bytes)};
+  out.window_logs[stream] = candidate.window_log;
+  out.bytes[stream] = std::move(candidate.bytes);
+}
+
+}  // namespace
+
+CodedStreams CodeStreams(const FrameStreams& streams, const StreamCoderOptions& options) {
+  CodedStreams out;
+  Put(kControl, BestOf(streams.control, {{0, 0, 0}, {3, 0, 0}}, options), streams.control.size(), out);
+  Put(kDiff, BestOf(Differences(streams), {{3, 0, 2}, {2, 2, 2}}, options), streams.actual.size(), out);
+  Put(kLiteral, BestOf(streams.literal, {{3, 0, 2}, {0, 2, 2}}, options), streams.literal.size(), out);
+  return out;
+}
+
+}  // namespace till::delta
