@@ -1,6 +1,8 @@
 // tillpack delta and tillpack full: one payload from files, without a release around it.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <thread>
 
 #include "core/file.h"
 #include "core/json/json.h"
@@ -20,9 +22,19 @@ struct Arguments {
   std::string from;  // "" for a full payload
   std::string to;
   std::string out;
+  std::string profile = "mt7688-64m";
+  unsigned jobs = 0;  // 0: as many as there are cores
 };
 
-int Report(const GlobalOptions& options, const Arguments& arguments, ByteView payload) {
+void AddCounts(const delta::DiffCounts& counts, const delta::PayloadHeader& header, json::Value& event) {
+  event.Set("blocks", uint64_t{counts.blocks}).Set("copied_blocks", uint64_t{counts.copied_blocks});
+  event.Set("remade_blocks", uint64_t{counts.remade_blocks}).Set("raw_blocks", uint64_t{counts.raw_blocks});
+  event.Set("remade_plain_bytes", counts.remade_plain_bytes).Set("base_decodes", counts.base_decodes);
+  event.Set("mega_instructions", uint64_t{header.instruction_estimate});
+}
+
+int Report(const GlobalOptions& options, const Arguments& arguments, ByteView payload,
+           const delta::DiffCounts& counts) {
   MemorySource source(payload);
   const Result<delta::PayloadFile> file = delta::OpenPayload(source);
   if (!file.ok()) return Fail(options, kExitFailed, kPayloadNotMade, arguments.out, &file.error());
@@ -32,8 +44,14 @@ int Report(const GlobalOptions& options, const Arguments& arguments, ByteView pa
     event.Set("event", std::string(delta::PayloadKindName(header.kind)) + ".done").Set("file", arguments.out);
     event.Set("bytes", uint64_t{payload.size()}).Set("target_bytes", header.target_size);
     event.Set("target_sha256", ToHex(header.target_sha256)).Set("arena_bytes", header.arena_bytes);
+    if (header.kind == delta::PayloadKind::kDelta) AddCounts(counts, header, event);
     std::printf("%s\n", json::Write(event).c_str());
     return kExitOk;
+  }
+  if (counts.blocks > 0) {
+    std::printf("      of %u blocks %u are copied, %u made again, %u sent; %llu openings of old blocks\n",
+                counts.blocks, counts.copied_blocks, counts.remade_blocks, counts.raw_blocks,
+                static_cast<unsigned long long>(counts.base_decodes));
   }
   std::printf(" ok   %s: %s for an image of %s, applied in %s\n", Printable(arguments.out).c_str(),
               FormatSize(payload.size()).c_str(), FormatSize(header.target_size).c_str(),
@@ -44,10 +62,15 @@ int Report(const GlobalOptions& options, const Arguments& arguments, ByteView pa
 int Make(const GlobalOptions& options, const Arguments& arguments) {
   const Result<Bytes> target = ReadBinaryFile(arguments.to, kMaxInputBytes);
   if (!target.ok()) return Fail(options, kExitFailed, kInputUnreadable, arguments.to, &target.error());
+  const delta::Profile* profile = delta::FindProfile(arguments.profile);
+  if (profile == nullptr) return Fail(options, kExitUsage, kBadArgument, "--profile " + arguments.profile);
   Result<Bytes> payload = Error{ErrorCode::kInvalid, "not made"};
+  delta::DiffCounts counts;
   {
     Progress progress(options, SystemClock());
     delta::DiffOptions diff_options;
+    diff_options.profile = profile;
+    diff_options.threads = arguments.jobs > 0 ? arguments.jobs : std::max(1u, std::thread::hardware_concurrency());
     diff_options.progress = [&](const delta::DiffProgress& at) {
       progress.Show({arguments.to, at.stage, at.done_bytes, at.total_bytes});
       return true;
@@ -57,13 +80,15 @@ int Make(const GlobalOptions& options, const Arguments& arguments) {
     } else {
       const Result<Bytes> base = ReadBinaryFile(arguments.from, kMaxInputBytes);
       if (!base.ok()) return Fail(options, kExitFailed, kInputUnreadable, arguments.from, &base.error());
-      payload = delta::MakeDelta(*base, *target, diff_options);
+      Result<delta::DeltaResult> made = delta::MakeDeltaWithCounts(*base, *target, diff_options);
+      payload = made.ok() ? Result<Bytes>(std::move(made->payload)) : Result<Bytes>(made.error());
+      if (made.ok()) counts = made->counts;
     }
   }
   if (!payload.ok()) return Fail(options, kExitFailed, kPayloadNotMade, arguments.to, &payload.error());
   const Status written = WriteFileAtomically(arguments.out, *payload);
   if (!written.ok()) return Fail(options, kExitFailed, kPayloadNotMade, arguments.out, &written.error());
-  return Report(options, arguments, *payload);
+  return Report(options, arguments, *payload, counts);
 }
 
 }  // namespace
@@ -74,6 +99,10 @@ void AddDeltaCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   command->add_option("--from", arguments->from, "The image the terminals run")->required();
   command->add_option("--to", arguments->to, "The image they shall run")->required();
   command->add_option("-o,--out", arguments->out, "Payload to write")->required();
+  command
+      ->add_option("--profile", arguments->profile, "What the terminals can do: " + std::string(delta::ProfileNames()))
+      ->capture_default_str();
+  command->add_option("-j,--jobs", arguments->jobs, "Threads; the payload does not depend on them");
   command->callback([&options, &run, arguments] { run = [&options, arguments] { return Make(options, *arguments); }; });
 }
 

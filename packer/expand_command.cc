@@ -50,7 +50,7 @@ void AddExpandCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command =
       program.add_subcommand("expand", "Write an image with every compressed block replaced by its plain bytes");
-  command->add_option("image", arguments->image, "squashfs, FIT, uImage, or anything else (copied as it is)")->required();
+  command->add_option("image", arguments->image, "squashfs, FIT, uImage; else copied as it is")->required();
   command->add_option("-o,--out", arguments->out, "File to write")->required();
   command->callback(
       [&options, &run, arguments] { run = [&options, arguments] { return Expand(options, *arguments); }; });

@@ -145,7 +145,7 @@ class AlignmentSearch {
   // and looks in those few for what the others gave.
   Status Localize() {
     std::vector<Alignment> local;
-    OpenedBlocks opened(options_.cache_blocks);
+    OpenedBlocks opened(options_.profile->cache_blocks);
     for (size_t i = 0; i < found_.size() && !found_[i].target.in_block(); ++i) local.push_back(found_[i]);
     for (uint32_t block = 0; block < changed_.size(); ++block) {
       if (!changed_[block]) continue;
@@ -160,11 +160,12 @@ class AlignmentSearch {
     const auto begin = std::lower_bound(found_.begin(), found_.end(), Address::InBlock(block, 0), by_target);
     const auto end = std::lower_bound(begin, found_.end(), Address::InBlock(block + 1, 0), by_target);
     std::vector<Alignment> alignments(begin, end);
-    const std::set<uint32_t> sources = ChooseSources(base_, target_, alignments, opened, options_.cache_blocks);
+    const std::set<uint32_t> sources =
+        ChooseSources(base_, target_, alignments, opened, options_.profile->cache_blocks);
     std::erase_if(alignments,
                   [&](const Alignment& a) { return a.base.in_block() && !sources.contains(a.base.block()); });
     TILL_TRY(Refill(block, {sources.begin(), sources.end()}, alignments));
-    if (sources.size() < options_.cache_blocks) TILL_TRY(RefillFromSimilar(block, sources, alignments));
+    if (sources.size() < options_.profile->cache_blocks) TILL_TRY(RefillFromSimilar(block, sources, alignments));
     for (const Alignment& alignment : alignments) {
       if (alignment.base.in_block()) opened.Use(alignment.base.block());
     }

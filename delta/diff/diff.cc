@@ -1,114 +1,109 @@
 #include "delta/diff/diff.h"
 
-#include <algorithm>
-#include <bit>
-
-#include "core/chunklist.h"
-#include "delta/diff/frame_builder.h"
-#include "delta/diff/matcher.h"
+#include "delta/apply/payload_file.h"
+#include "delta/diff/frame_packer.h"
+#include "delta/diff/locality.h"
+#include "delta/diff/payload_writer.h"
+#include "delta/diff/planner.h"
 #include "delta/format/arena.h"
 
 namespace till::delta {
 namespace {
 
-// Makes ops of a stretch that resembles the base: COPY where enough bytes in a row are equal, DIFF between.
-class OpList {
- public:
-  OpList(ByteView base, ByteView target, uint64_t min_copy_bytes)
-      : base_(base), target_(target), min_copy_bytes_(min_copy_bytes) {}
+// Windows of LZMA streams, from generous to none worth the name: the first whose arena fits is taken.
+constexpr unsigned kWindowLogs[] = {19, 18, 16, 14};
 
-  void AddData(uint64_t length) { Add({OpKind::kData, length, 0}); }
-
-  void AddMatch(const Match& match) {
-    uint64_t begin = 0;  // of the DIFF that is growing
-    for (uint64_t at = 0; at < match.length;) {
-      const uint64_t equal = EqualRun(match, at);
-      if (equal >= min_copy_bytes_ || equal == match.length) {
-        Add({OpKind::kDiff, at - begin, match.base_offset + begin});
-        Add({OpKind::kCopy, equal, match.base_offset + at});
-        begin = at + equal;
-      }
-      at += equal > 0 ? equal : 1;
-    }
-    Add({OpKind::kDiff, match.length - begin, match.base_offset + begin});
+uint64_t InstructionsFor(const PlanCounts& counts, const PayloadHeader& header) {
+  uint64_t sum = HashInstructions(header.target_size + header.base_size);
+  if (header.recode_count > 0) {
+    sum += EncodeInstructions(header.recodes[0], counts.remade_plain_bytes);
+    sum += DecodeInstructions(header.recodes[0], counts.base_decoded_bytes);
   }
+  const bool model = (header.stream_codecs[kDiff] & CodecBit(Codec::kModel)) != 0;
+  return sum + StreamInstructions(model ? Codec::kModel : Codec::kLzma, counts.stream_plain_bytes);
+}
 
-  std::vector<Op> Take() && { return std::move(ops_); }
+// Compares instead of keeping: the target is in memory already.
+class ComparingSink : public Sink {
+ public:
+  explicit ComparingSink(ByteView expected) : expected_(expected) {}
+  Status Write(ByteView bytes) override {
+    if (bytes.size() > expected_.size() || !std::equal(bytes.begin(), bytes.end(), expected_.begin())) {
+      return Error{ErrorCode::kCorrupt, "the payload does not rebuild its target"};
+    }
+    expected_ = expected_.subspan(bytes.size());
+    return Ok();
+  }
+  Status Finish() override { return Ok(); }
 
  private:
-  uint64_t EqualRun(const Match& match, uint64_t at) const {
-    const std::byte* from = base_.data() + match.base_offset + at;
-    const std::byte* to = target_.data() + match.target_offset + at;
-    const std::byte* end = to + (match.length - at);
-    return static_cast<uint64_t>(std::mismatch(to, end, from).first - to);
-  }
-
-  void Add(const Op& op) {
-    if (op.length == 0) return;
-    if (!ops_.empty() && ops_.back().kind == op.kind && op.kind != OpKind::kDiff) {
-      Op& last = ops_.back();
-      if (op.kind == OpKind::kData || last.base_offset + last.length == op.base_offset) {
-        last.length += op.length;
-        return;
-      }
-    }
-    ops_.push_back(op);
-  }
-
-  ByteView base_;
-  ByteView target_;
-  uint64_t min_copy_bytes_;
-  std::vector<Op> ops_;
+  ByteView expected_;
 };
 
-Result<Bytes> PackPayload(ByteView base, ByteView target, std::vector<Op> ops, PayloadHeader header,
-                          const DiffOptions& options) {
-  FrameBuilder builder(base, target, options);
-  const FramesResult frames = TILL_TRY(builder.Build(std::move(ops)));
-  header.frame_count = frames.frame_count;
-  header.frame_plain_bytes_max = frames.plain_bytes_max;
-  header.frame_coded_bytes_max = frames.coded_bytes_max;
-  header.window_logs[kControl] = static_cast<uint8_t>(std::max<unsigned>(
-      kMinWindowLog, frames.stream_bytes_max <= 1 ? 0 : std::bit_width(frames.stream_bytes_max - 1)));
-  header.arena_bytes = static_cast<uint32_t>(ArenaBytesFor(header));
-  header.target_size = target.size();
-  header.target_sha256 = crypto::Sha256Of(target);
-  header.op_count = frames.op_count;
-  header.frames_bytes = frames.frames.size();
-  Bytes body = EncodeHeader(header);
-  body.insert(body.end(), frames.frames.begin(), frames.frames.end());
-  if (body.size() > ChunkList::kMaxBodyBytes) {
-    return Error{ErrorCode::kLimit, "payload too long", ChunkList::kMaxBodyBytes};
+class DeltaMaker {
+ public:
+  DeltaMaker(ByteView base, ByteView target, const DiffOptions& options)
+      : base_bytes_(base), target_bytes_(target), options_(options) {
+    if (options_.profile == nullptr) options_.profile = FindProfile("mt7688-64m");
   }
-  MemorySource source(body);
-  Bytes file = TILL_TRY(ChunkList::Of(source, kChunkLog2)).Encode();
-  file.insert(file.end(), body.begin(), body.end());
-  return file;
-}
+
+  Result<DeltaResult> Run() {
+    ExpandedImage base = ExpandedImage::Open(base_bytes_);
+    ExpandedImage target = ExpandedImage::Open(target_bytes_);
+    const Plan plan = TILL_TRY(MakePlan({&base, &target, &options_}));
+    for (unsigned cache_blocks = options_.profile->cache_blocks; cache_blocks > 0; --cache_blocks) {
+      for (const unsigned window_log : kWindowLogs) {
+        Plan attempt = plan;
+        attempt.cache_blocks = cache_blocks;
+        PackInput input{&base, &target, &options_, {}};
+        input.coder.max_window_log = window_log;
+        input.coder.zstd_level = options_.zstd_level;
+        PackedFrames packed = TILL_TRY(PackFrames(input, attempt));
+        if (ArenaBytesFor(packed.header) > options_.profile->max_arena_bytes) continue;
+        CountDecodes(base, attempt);
+        return Finish(std::move(packed), attempt);
+      }
+    }
+    return Error{ErrorCode::kLimit, "no delta fits the profile's memory", options_.profile->max_arena_bytes};
+  }
+
+ private:
+  Result<DeltaResult> Finish(PackedFrames packed, const Plan& plan) {
+    PayloadHeader& header = packed.header;
+    header.base_sha256 = crypto::Sha256Of(base_bytes_);
+    header.target_sha256 = crypto::Sha256Of(target_bytes_);
+    header.arena_bytes = static_cast<uint32_t>(ArenaBytesFor(header));
+    header.instruction_estimate = static_cast<uint32_t>((InstructionsFor(plan.counts, header) >> 20) + 1);
+    DeltaResult result{TILL_TRY(WritePayload(header, packed.frames)), header, {}};
+    static_cast<DiffCounts&>(result.counts) = plan.counts;
+    if (options_.apply_to_prove) TILL_TRY(Prove(result));
+    return result;
+  }
+
+  Status Prove(const DeltaResult& result) {
+    if (options_.progress && !options_.progress({"apply", 0, target_bytes_.size()})) {
+      return Error{ErrorCode::kCanceled, "stopped on request"};
+    }
+    MemorySource payload(result.payload);
+    MemorySource base(base_bytes_);
+    ComparingSink sink(target_bytes_);
+    return ApplyPayloadFile(
+        {.payload = &payload, .base = &base, .target = &sink, .max_arena_bytes = result.header.arena_bytes});
+  }
+
+  ByteView base_bytes_;
+  ByteView target_bytes_;
+  DiffOptions options_;
+};
 
 }  // namespace
 
-Result<Bytes> MakeDelta(ByteView base, ByteView target, const DiffOptions& options) {
-  const std::vector<Match> matches = TILL_TRY(FindMatches(base, target, options));
-  OpList ops(base, target, options.min_copy_bytes);
-  uint64_t at = 0;
-  for (const Match& match : matches) {
-    ops.AddData(match.target_offset - at);
-    ops.AddMatch(match);
-    at = match.target_offset + match.length;
-  }
-  ops.AddData(target.size() - at);
-  PayloadHeader header;
-  header.kind = PayloadKind::kDelta;
-  header.base_size = base.size();
-  header.base_sha256 = crypto::Sha256Of(base);
-  return PackPayload(base, target, std::move(ops).Take(), header, options);
+Result<DeltaResult> MakeDeltaWithCounts(ByteView base, ByteView target, const DiffOptions& options) {
+  return DeltaMaker(base, target, options).Run();
 }
 
-Result<Bytes> MakeFull(ByteView target, const DiffOptions& options) {
-  std::vector<Op> ops;
-  if (!target.empty()) ops.push_back({OpKind::kData, target.size(), 0});
-  return PackPayload({}, target, std::move(ops), PayloadHeader(), options);
+Result<Bytes> MakeDelta(ByteView base, ByteView target, const DiffOptions& options) {
+  return TILL_TRY(MakeDeltaWithCounts(base, target, options)).payload;
 }
 
 }  // namespace till::delta

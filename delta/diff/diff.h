@@ -1,35 +1,59 @@
 // Makes payloads: the way from one image to another, or one image whole.
-//   Deterministic: the same images, options and libzstd give the same bytes.
-//   Memory: both images are in memory by the caller's views; besides them 4 x base (suffix array) + base (index of
-//   8-byte grams, at most 128 MiB) + the payload. Base up to 2 GiB - 1 (libdivsufsort's 32-bit indices): kLimit.
+//   A delta opens both images (delta/container), aligns what they hold, plans block by block under a profile, packs
+//   frames, and is then applied by the terminal's own applier under the arena it declares: what comes out is proven.
+//   Deterministic: the same images, options and pinned codecs give the same bytes at any number of threads.
+//   Memory: both images by the caller's views; their changed parts opened (the base whole when something has no twin);
+//   5 x the longest file of the base (suffix array), at most 5 x 64 MiB; the payload.
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "core/bytes.h"
+#include "delta/diff/profile.h"
 #include "delta/format/format.h"
 
 namespace till::delta {
 
 struct DiffProgress {
-  const char* stage;  // "index", "match", "pack"
+  const char* stage;  // "match", "prove", "pack", "apply"
   uint64_t done_bytes;
   uint64_t total_bytes;
 };
 
 struct DiffOptions {
+  const Profile* profile = nullptr;  // of the terminals; nullptr: mt7688-64m
   int zstd_level = 22;
-  unsigned cache_blocks = 3;  // opened blocks of the base an applier holds
-  unsigned threads = 1;       // the payload does not depend on it
-  // Exactly equal bytes in a row from which COPY is used instead of DIFF. Zeros in the diff stream cost zstd less than
-  // ops do: an expanded kernel took 376,345 bytes at 48, 364,327 at 128, 352,879 at 512 (2026-11).
+  // Exactly equal bytes in a row from which COPY is used instead of DIFF.
   uint64_t min_copy_bytes = 512;
+  unsigned threads = 1;  // the payload does not depend on it
+  bool apply_to_prove = true;
   // Called now and then; false cancels (kCanceled).
   std::function<bool(const DiffProgress&)> progress;
 };
 
-// The whole payload file: chunk-hash list and body.
+// What the planner did with the blocks of the target's containers.
+struct DiffCounts {
+  uint32_t blocks = 0;
+  uint32_t copied_blocks = 0;  // the base has them, coded
+  uint32_t remade_blocks = 0;
+  uint32_t raw_blocks = 0;  // sent as they are: not reproducible, or cheaper
+  uint64_t remade_plain_bytes = 0;
+  uint64_t base_decodes = 0;  // as an applier counts them
+  uint64_t base_decoded_bytes = 0;
+};
+
+struct DeltaResult {
+  Bytes payload;  // the whole file: chunk-hash list and body
+  PayloadHeader header;
+  DiffCounts counts;
+};
+
+// kLimit when no delta fits the profile's memory; kCanceled.
+Result<DeltaResult> MakeDeltaWithCounts(ByteView base, ByteView target, const DiffOptions& options = {});
 Result<Bytes> MakeDelta(ByteView base, ByteView target, const DiffOptions& options = {});
+// Of minor version 1, which every terminal reads: bytes against bytes, nothing opened; and an image without any base.
+Result<Bytes> MakePlainDelta(ByteView base, ByteView target, const DiffOptions& options = {});
 Result<Bytes> MakeFull(ByteView target, const DiffOptions& options = {});
 
 }  // namespace till::delta

@@ -5,6 +5,7 @@
 
 #include "delta/container/recode_search.h"
 #include "delta/diff/address.h"
+#include "delta/diff/diff.h"
 
 namespace till::delta {
 
@@ -29,14 +30,8 @@ struct PlanItem {
   uint64_t estimated_bytes = 0;  // what it will take in the payload
 };
 
-struct PlanCounts {
-  uint32_t blocks = 0;         // of the target
-  uint32_t copied_blocks = 0;  // the base has them, coded
-  uint32_t remade_blocks = 0;
-  uint32_t raw_blocks = 0;  // sent as they are: not reproducible, or cheaper
-  uint64_t remade_plain_bytes = 0;
-  uint64_t base_decodes = 0;  // as an applier with this cache will count them
-  uint64_t base_decoded_bytes = 0;
+struct PlanCounts : DiffCounts {
+  uint64_t stream_plain_bytes = 0;  // DIFF and DATA
 };
 
 struct Plan {

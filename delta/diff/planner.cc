@@ -26,7 +26,7 @@ constexpr uint64_t kOtherArenaBytes = 2 << 20;
 class Planner {
  public:
   explicit Planner(const PlanInput& in)
-      : base_(*in.base), target_(*in.target), options_(*in.options), profile_(*in.profile) {}
+      : base_(*in.base), target_(*in.target), options_(*in.options), profile_(*in.options->profile) {}
 
   Result<Plan> Run() {
     FindCopies();

@@ -13,8 +13,7 @@ namespace till::delta {
 struct PlanInput {
   ExpandedImage* base = nullptr;
   ExpandedImage* target = nullptr;
-  const DiffOptions* options = nullptr;
-  const Profile* profile = nullptr;
+  const DiffOptions* options = nullptr;  // with a profile
 };
 
 // kCanceled, kLimit.

@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   if (!count.ok() || !MakeFolders(argv[1]).ok()) return 2;
   for (uint64_t seed = 0; seed < *count; ++seed) {
     const delta::testing::Pair pair = delta::testing::RandomPair(seed, seed % 20 == 0 ? 400'000 : 20'000);
-    const auto payload = seed % 5 == 4 ? delta::MakeFull(pair.target) : delta::MakeDelta(pair.base, pair.target);
+    const auto payload = seed % 5 == 4 ? delta::MakeFull(pair.target) : delta::MakePlainDelta(pair.base, pair.target);
     if (!payload.ok()) return 1;
     const delta::testing::Applied applied = delta::testing::ApplyFile(*payload, pair.base);
     if (!applied.status.ok() || applied.target != pair.target) return 1;
