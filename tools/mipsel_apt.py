@@ -8,6 +8,7 @@ usage: mipsel_apt.py update                     fetch the package lists (at most
        mipsel_apt.py download PACKAGE=VERSION...  download exactly these; prints one path a line
        mipsel_apt.py source DIR PACKAGE         the newest source package of PACKAGE, its signature checked by apt,
                                                 unpacked (Debian's patches applied) as DIR, which must not exist
+       mipsel_apt.py source-files PACKAGE...    the files of these source packages; prints the folder they are in
 
 The mirrors are the ones this machine's apt already uses; entries for other distributions or vendors are left out.
 State and archives are kept in .cache/mipsel-apt and .cache/source-apt (TILL_CACHE overrides .cache).
@@ -15,7 +16,7 @@ State and archives are kept in .cache/mipsel-apt and .cache/source-apt (TILL_CAC
 import functools, glob, os, re, subprocess, sys, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SOURCES = sys.argv[1:2] == ["source"]   # source lists are large and rarely wanted: a state of their own
+SOURCES = sys.argv[1:2] in (["source"], ["source-files"])   # source lists are large and rarely wanted: a state of their own
 KIND = "deb-src" if SOURCES else "deb"
 STATE = os.path.join(os.environ.get("TILL_CACHE", os.path.join(ROOT, ".cache")),
                      "source-apt" if SOURCES else "mipsel-apt")
@@ -144,6 +145,12 @@ def source(folder, package):
     print(os.path.basename(dsc).removeprefix(package + "_").removesuffix(".dsc"))
 
 
+def source_files(packages):
+    update()
+    apt("apt-get", "source", "--download-only", "--only-source", *packages, cwd=ARCHIVES, stdout=sys.stderr)
+    return ARCHIVES
+
+
 def main(argv):
     if argv[1:] == ["update"]:
         update()
@@ -151,6 +158,8 @@ def main(argv):
         closure(argv[2], argv[3:])
     elif len(argv) == 4 and argv[1] == "source":
         source(argv[2], argv[3])
+    elif len(argv) > 2 and argv[1] == "source-files":
+        print(source_files(argv[2:]))
     elif len(argv) > 2 and argv[1] == "versions":
         for package, found in versions(argv[2:]).items():
             print(package, *found)

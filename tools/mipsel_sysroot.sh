@@ -11,7 +11,7 @@ stamp=$(cat tools/mipsel_sysroot.sh tools/mipsel_apt.py | sha256sum | cut -c1-64
 echo "Making $sysroot from Debian's mipsel packages" >&2
 rm -rf "$sysroot.new" && mkdir -p "$sysroot.new"
 python3 tools/mipsel_apt.py closure "$sysroot.new" \
-  libc6 libgcc-s1 libstdc++6 libssl-dev libcurl4-openssl-dev libzstd-dev liblzma-dev liblz4-dev zlib1g-dev \
+  libc6 libgcc-s1 libstdc++6 libssl-dev libcurl4-openssl-dev \
   -libc6-dev -linux-libc-dev -libcrypt-dev -libtirpc-dev -libnsl-dev -tzdata
 # Header-only and the same on every machine; the package is not in the mipsel closure because it is "all".
 cp -a /usr/include/rapidjson "$sysroot.new/usr/include/"

@@ -45,7 +45,7 @@ ArenaViews CutArena(MutableByteView memory, const PayloadHeader& header) {
   views.map_coded = blocks.first(parts.map_coded);
   Cutter block_parts(blocks);
   const MutableByteView table = block_parts.Take(parts.segments);
-  views.segments = {reinterpret_cast<Segment*>(table.data()), table.size() / sizeof(Segment)};
+  views.segments = {static_cast<Segment*>(static_cast<void*>(table.data())), table.size() / sizeof(Segment)};
   views.cache = block_parts.Take(parts.cache);
   views.block_plain = block_parts.Take(parts.block_plain);
   views.block_coded = block_parts.Take(parts.block_coded);

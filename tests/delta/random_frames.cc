@@ -121,7 +121,7 @@ class RandomPayload {
     Bytes wanted = EncodeBlock(recodes_[recode], plain);
     for (size_t fixes = dice_.Below(4); fixes > 0; --fixes) {
       const size_t at = dice_.Below(wanted.size());
-      const size_t end = std::min(wanted.size(), at + 1 + dice_.Below(5));
+      const size_t end = std::min<size_t>(wanted.size(), at + 1 + dice_.Below(5));
       for (size_t i = at; i < end; ++i) wanted[i] = static_cast<std::byte>(dice_.Below(256));
     }
     to.EndBlock(wanted);
