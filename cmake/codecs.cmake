@@ -1,5 +1,5 @@
 # The codecs whose exact bytes are part of the payload format: one version, built here from Debian 12's sources, linked
-# statically into packer and terminal, hidden from every shared library. Versions and archives: tools/pinned_codecs.json.
+# statically into packer and terminal, hidden from every shared library. Versions: tools/pinned_codecs.json.
 # Only what is listed is compiled. Targets: Pinned::lzma, Pinned::zlib, Pinned::zstd, Pinned::lz4.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/pinned_codecs.json)

@@ -73,6 +73,6 @@ if __name__ == "__main__":
     try:
         main()
     except subprocess.CalledProcessError as error:
-        sys.exit("pinned_codecs: the codecs' sources cannot be had. They come from Debian 12's source packages over the "
-                 "mirrors this machine's apt uses: is there a network? Without one, put the archives named in "
+        sys.exit("pinned_codecs: the codecs' sources cannot be had. They come from Debian 12's source packages, over "
+                 "the mirrors this machine's apt uses: is there a network? Without one, put the archives named in "
                  f"tools/pinned_codecs.json into {CACHE}.")
