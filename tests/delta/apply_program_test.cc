@@ -93,7 +93,7 @@ TEST_F(ApplyProgram, LeavesNothingBehindWhenItRefuses) {
   ExpectRefused(Run("--base base --payload base --out out"), 3, "T1022");
   ExpectRefused(Run("--base base --payload newer --out out"), 3, "T1023");
   ExpectRefused(Run(std::string(kGood) + " --max-memory 100KiB"), 4, "T1024");
-  ExpectRefused(Run("--base base --payload payload --out missing/out"), 1, "T1026");
+  ExpectRefused(Run("--base base --payload payload --out missing/out"), 1, "T1025");
   ExpectRefused(Run("--base missing --payload payload --out out"), 1, "T1026");
 }
 
