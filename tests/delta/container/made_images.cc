@@ -75,10 +75,10 @@ Tree RandomTree(uint64_t seed) {
   tree["/empty"] = {};
   tree["/noise"] = Noise(30'000, seed + 1);
   tree["/zeros"] = Bytes(400'000, std::byte{0});
-  tree["/usr/lib/libbig.so.1.2.3"] = Content(dice, 500'000 + dice() % 200'000);
+  tree["/usr/lib/libbig.so.1.2.3"] = Content(dice, 280'000 + dice() % 100'000);
   tree["/usr/lib/copy-of-big"] = tree["/usr/lib/libbig.so.1.2.3"];
   for (unsigned i = 0; i < 36; ++i) {
-    const size_t bytes = i % 9 == 0 ? 100'000 + dice() % 200'000 : dice() % 20'000;
+    const size_t bytes = i % 9 == 0 ? 50'000 + dice() % 60'000 : dice() % 20'000;
     tree["/opt/d" + std::to_string(i % 5) + "/file" + std::to_string(i)] = Content(dice, bytes);
   }
   return tree;

@@ -1,0 +1,111 @@
+// Deltas between real squashfs images: what the applier makes of them, what they cost, and that they are always the
+// same. The inputs of issue 3's list that are whole images stand here too.
+#include <gtest/gtest.h>
+
+#include "delta/diff/diff.h"
+#include "tests/delta/container/made_images.h"
+#include "tests/delta/craft.h"
+
+namespace till::delta {
+namespace {
+
+using namespace testing;
+
+DeltaResult Delta(const Bytes& base, const Bytes& target, unsigned threads = 2) {
+  DiffOptions options;
+  options.threads = threads;
+  Result<DeltaResult> made = MakeDeltaWithCounts(base, target, options);
+  EXPECT_TRUE(made.ok()) << made.error().what;
+  return std::move(made).value();
+}
+
+void ExpectRebuilds(const Bytes& base, const Bytes& target) {
+  const Applied applied = ApplyFile(Delta(base, target).payload, base, 997);
+  ASSERT_TRUE(applied.status.ok()) << applied.status.error().what;
+  ASSERT_EQ(applied.target, target);
+}
+
+// covers D10
+TEST(SquashfsDelta, RebuildsTheNextReleaseWhateverTheCompressor) {
+  uint64_t seed = 0;
+  for (const char* flavour :
+       {"-comp xz -b 262144", "-comp xz -b 65536 -Xbcj x86", "-comp gzip -b 131072", "-comp zstd -b 131072",
+        "-comp lz4 -Xhc", "-comp gzip -noI", "-comp xz -no-fragments -nopad", "-comp gzip -always-use-fragments"}) {
+    SCOPED_TRACE(flavour);
+    const Tree old_tree = RandomTree(++seed);
+    const Bytes base = MakeSquashfs(old_tree, flavour);
+    const Bytes target = MakeSquashfs(NextRelease(old_tree, seed), flavour);
+    const DeltaResult delta = Delta(base, target);
+    EXPECT_GT(delta.counts.remade_blocks, 0u);
+    EXPECT_LE(delta.counts.base_decodes, delta.counts.remade_blocks * 2);
+    EXPECT_LE(delta.header.arena_bytes, 6'815'744u);
+    const Applied applied = ApplyFile(delta.payload, base);
+    ASSERT_TRUE(applied.status.ok()) << applied.status.error().what;
+    ASSERT_EQ(applied.target, target);
+  }
+}
+
+TEST(SquashfsDelta, IsTheSameAtAnyNumberOfThreads) {
+  const Tree tree = RandomTree(20);
+  const Bytes base = MakeSquashfs(tree, "-comp xz");
+  const Bytes target = MakeSquashfs(NextRelease(tree, 21), "-comp xz");
+  const Bytes payload = Delta(base, target, 1).payload;
+  EXPECT_EQ(Delta(base, target, 2).payload, payload);
+  EXPECT_EQ(Delta(base, target, 5).payload, payload);
+}
+
+TEST(SquashfsDelta, OfARenamedFileCostsNextToNothing) {
+  Tree tree = RandomTree(22);
+  const Bytes base = MakeSquashfs(tree, "-comp xz");
+  auto library = tree.extract("/usr/lib/libbig.so.1.2.3");
+  library.key() = "/usr/lib/libbig.so.1.2.10";
+  library.mapped()[1000] ^= std::byte{1};
+  tree.insert(std::move(library));
+  EXPECT_LT(Delta(base, MakeSquashfs(tree, "-comp xz")).payload.size(), 3'000u);
+}
+
+TEST(SquashfsDelta, FindsContentThatMovedToAFileOfAnotherName) {
+  Tree tree = RandomTree(23);
+  const Bytes base = MakeSquashfs(tree, "-comp gzip -no-duplicates");
+  tree["/completely/different"] = tree["/usr/lib/libbig.so.1.2.3"];
+  tree["/completely/different"][0] ^= std::byte{1};
+  const DeltaResult delta = Delta(base, MakeSquashfs(tree, "-comp gzip -no-duplicates"));
+  EXPECT_LT(delta.payload.size(), 6'000u);
+}
+
+TEST(SquashfsDelta, BetweenTwoCompressorsStillRebuilds) {
+  const Tree tree = RandomTree(24);
+  ExpectRebuilds(MakeSquashfs(tree, "-comp gzip"), MakeSquashfs(NextRelease(tree, 1), "-comp xz"));
+  ExpectRebuilds(MakeSquashfs(tree, "-comp zstd -b 65536"), MakeSquashfs(NextRelease(tree, 2), "-comp lz4"));
+}
+
+TEST(SquashfsDelta, OfOddPairsRebuilds) {
+  const Bytes image = MakeSquashfs(RandomTree(25), "-comp gzip");
+  const Bytes other = MakeSquashfs(NextRelease(RandomTree(25), 3), "-comp gzip");
+  ExpectRebuilds(image, image);
+  ExpectRebuilds(other, image);
+  ExpectRebuilds(image, {});
+  ExpectRebuilds({}, image);
+  ExpectRebuilds(Noise(10'000, 1), image);
+  ExpectRebuilds(Delta(image, other).payload, Delta(other, image).payload);  // a delta of deltas
+  Bytes cut(other.begin(), other.begin() + static_cast<ptrdiff_t>(other.size() / 2));
+  ExpectRebuilds(image, cut);
+  ExpectRebuilds(cut, image);
+}
+
+// A base whose blocks do not decode, a target whose encoder nobody knows: bytes against bytes.
+TEST(SquashfsDelta, OfDamagedImagesRebuilds) {
+  const Bytes base = MakeSquashfs(RandomTree(26), "-comp gzip");
+  const Bytes target = MakeSquashfs(NextRelease(RandomTree(26), 4), "-comp gzip");
+  for (size_t i = 1; i < 5; ++i) {
+    Bytes broken_base = base;
+    Bytes broken_target = target;
+    broken_base[broken_base.size() * i / 7] ^= std::byte{1};
+    broken_target[broken_target.size() * i / 6] ^= std::byte{1};
+    ExpectRebuilds(broken_base, target);
+    ExpectRebuilds(base, broken_target);
+  }
+}
+
+}  // namespace
+}  // namespace till::delta

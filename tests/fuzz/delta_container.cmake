@@ -1,0 +1,1 @@
+till_fuzz(squashfs_fuzz SOURCES ${CMAKE_CURRENT_LIST_DIR}/squashfs_fuzz.cc DEPENDS till_delta_container)
