@@ -20,8 +20,8 @@ FramePlayer::FramePlayer(Source* base, const PayloadHeader& header, TargetWriter
       block_(header, arena) {}
 
 Status FramePlayer::SetMap(ByteView plain) {
-  if (plain.empty()) return Ok();
-  return Error{ErrorCode::kUnsupported, "a map", plain.size()};
+  map_ = TILL_TRY(MipsMap::Parse(plain));
+  return Ok();
 }
 
 Status FramePlayer::Rehash(Source& written, uint64_t count) {
@@ -56,7 +56,9 @@ Status FramePlayer::PlayOps(OpReader& ops) {
     if (op.kind == OpKind::kBlock) {
       block_.Begin(op);
     } else if (op.kind == OpKind::kPredict) {
-      if (op.predictor != 0) return Error{ErrorCode::kUnsupported, "predictor", op.predictor};
+      if (op.predictor != 0 && op.region >= map_.region_count()) {
+        return Error{ErrorCode::kCorrupt, "a region the map has not", op.region};
+      }
       predict_ = op;
     } else {
       TILL_TRY(PlayOp(op));
@@ -74,14 +76,14 @@ bool FramePlayer::NeedsBytes(uint64_t end) const {
 Status FramePlayer::PlayOp(const Op& op) {
   uint64_t done = 0;
   if (op.kind == OpKind::kCopy && !block_.open()) done = std::min(op.length, position_ - cursor_);
-  if (op.kind == OpKind::kDiff) streams_.StartDiff(op.base_offset);
+  if (op.kind == OpKind::kDiff) TILL_TRY(StartDiff(op));
   while (done < op.length) {
     const uint64_t left = op.length - done;
     MutableByteView out = block_.open() ? block_.Room(left) : arena_.transfer.last(kMadeBytes);
     out = out.first(std::min<uint64_t>(left, out.size()));
     if (op.kind == OpKind::kDiff) {
       out = out.first(std::min(out.size(), kPredictedBytes));
-      if (out.size() < left) out = out.first(streams_.WholeWords(out.size()));
+      if (out.size() < left) out = out.first(WholeWords(op.base_offset + done, out.size()));
     }
     TILL_TRY(MakePiece(op, done, out));
     const uint64_t at = cursor_ + done;
@@ -116,8 +118,38 @@ Status FramePlayer::MakePiece(const Op& op, uint64_t done, MutableByteView out) 
   return Error{ErrorCode::kUnsupported, "op", static_cast<uint64_t>(op.kind)};
 }
 
+// Where in its region an address lies: raw bytes and opened segments each count from their own start.
+uint64_t FramePlayer::RegionOffset(uint64_t address) const {
+  const uint64_t from = address >= header_.base_size ? address - header_.base_size : address;
+  return from + static_cast<uint64_t>(predict_.bias);
+}
+
+Status FramePlayer::StartDiff(const Op& op) {
+  if (predict_.predictor == 0) {
+    streams_.StartDiff(op.base_offset);
+    return Ok();
+  }
+  const uint64_t offset = RegionOffset(op.base_offset);
+  const uint64_t size = map_.size(predict_.region);
+  if (offset > size || op.length > size - offset) {
+    return Error{ErrorCode::kCorrupt, "a prediction outside its region", offset};
+  }
+  mips_ = MipsPredictor(map_);
+  mips_.Start(predict_.region, static_cast<uint32_t>(offset));
+  streams_.StartDiff(offset);
+  return Ok();
+}
+
+// How much of a piece ends with a word, for the predictor and for the residual model.
+size_t FramePlayer::WholeWords(uint64_t address, size_t bytes) const {
+  if (predict_.predictor == 0 || bytes < 4) return streams_.WholeWords(bytes);
+  return bytes - (RegionOffset(address) + bytes) % 4;
+}
+
 Status FramePlayer::Predict(const Op& op, uint64_t done, MutableByteView predicted) {
-  return base_.Read(op.base_offset + done, predicted);
+  TILL_TRY(base_.Read(op.base_offset + done, predicted));
+  if (predict_.predictor != 0) mips_.Predict(predicted);
+  return Ok();
 }
 
 Status FramePlayer::FinishBlock(OpReader& ops) {

@@ -9,6 +9,7 @@
 #include "delta/apply/block_maker.h"
 #include "delta/apply/frame_streams.h"
 #include "delta/apply/target_writer.h"
+#include "delta/mips/predictor.h"
 
 namespace till::delta {
 
@@ -31,6 +32,9 @@ class FramePlayer {
   Status PlayOps(OpReader& ops);
   Status PlayOp(const Op& op);
   Status MakePiece(const Op& op, uint64_t done, MutableByteView out);
+  uint64_t RegionOffset(uint64_t address) const;
+  Status StartDiff(const Op& op);
+  size_t WholeWords(uint64_t address, size_t bytes) const;
   Status Predict(const Op& op, uint64_t done, MutableByteView predicted);
   bool NeedsBytes(uint64_t end) const;
   Status FinishBlock(OpReader& ops);
@@ -44,6 +48,8 @@ class FramePlayer {
   BlockMaker block_;
   crypto::Sha256 hash_;
   Op predict_{.kind = OpKind::kPredict};
+  MipsMap map_;
+  MipsPredictor mips_;
   uint64_t position_ = 0;  // next target byte to write
   uint64_t cursor_ = 0;    // where what is being made belongs: behind position_ only after a kill
 };
