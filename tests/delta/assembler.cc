@@ -4,6 +4,7 @@
 
 #include "delta/codec/recode.h"
 #include "delta/format/arena.h"
+#include "delta/residual/encoder.h"
 
 namespace till::delta::testing {
 namespace {
@@ -33,6 +34,10 @@ Coded CodeStream(Codec codec, unsigned window_log, ByteView plain) {
     if (plain.size() > size_t{1} << window_log) return stored;  // (its window would be the content)
     room.resize(RecodeEncode(Recode::Zstd(3), plain, room, memory).value());
     coded.bytes = std::move(room);
+  } else if (codec == Codec::kModel) {
+    ResidualEncoder encoder;
+    encoder.Write({}, plain);
+    coded.bytes = encoder.Finish();
   } else {
     // A .lzma file is 13 bytes, the first of them the properties, and the raw stream.
     const Bytes file = EncodeBlock(Recode::Lzma({.dictionary = static_cast<uint8_t>(window_log)}), plain);
@@ -69,6 +74,7 @@ void Assembler::BeginFrame(std::vector<Segment> segments) {
   frame_start_ = target_.size();
   control_ = block_control_ = ByteWriter();
   plain_ = {};
+  content_.clear();
   position_ = ops_ = 0;
   for (Segment& s : segments_) {
     s.address = base_.size() + opened_.size();
@@ -107,13 +113,33 @@ void Assembler::Diff(uint64_t address, ByteView made) {
   for (size_t i = 0; i < made.size(); ++i) {
     plain_[kDiff].push_back(static_cast<std::byte>(static_cast<uint8_t>(made[i]) - static_cast<uint8_t>(from[i])));
   }
+  content_.push_back({address, from, Bytes(made.begin(), made.end())});
   Make(made);
 }
 
 void Assembler::Data(ByteView made) {
+  content_.push_back({0, {}, Bytes(made.begin(), made.end())});
   EncodeOp({.kind = OpKind::kData, .length = made.size()}, position_, control());
   plain_[kLiteral].insert(plain_[kLiteral].end(), made.begin(), made.end());
   Make(made);
+}
+
+// Diff and literal bytes in op order, as one model stream. False when it is not shorter.
+bool Assembler::CodeContent(CraftedFrame& frame) {
+  if (codecs_[kDiff] != Codec::kModel || content_.empty()) return false;
+  ResidualEncoder encoder;
+  for (const Piece& piece : content_) {
+    if (!piece.from.empty()) encoder.StartOp(piece.address, piece.address & 3);
+    encoder.Write(piece.from, piece.made);
+  }
+  const Bytes coded = encoder.Finish();
+  if (coded.size() >= plain_[kDiff].size() + plain_[kLiteral].size()) return false;
+  frame.coded[kDiff] = coded;
+  frame.header.streams[kDiff] = {Codec::kModel, static_cast<uint32_t>(coded.size()),
+                                 static_cast<uint32_t>(plain_[kDiff].size())};
+  frame.header.streams[kLiteral] = {Codec::kModel, 0, static_cast<uint32_t>(plain_[kLiteral].size())};
+  header_.stream_codecs[kLiteral] |= CodecBit(Codec::kModel);
+  return true;
 }
 
 void Assembler::BeginBlock(uint32_t recode, uint32_t plain_bytes) {
@@ -164,8 +190,12 @@ void Assembler::EndFrame() {
   EncodeSegments(segments_, header_, control);
   control.Append(control_.bytes());
   plain_[kControl] = std::move(control).Take();
+  const bool in_model = CodeContent(frame);
   for (const StreamIndex stream : {kControl, kDiff, kLiteral}) {
-    const Coded coded = CodeStream(codecs_[stream], header_.window_logs[stream], plain_[stream]);
+    if (in_model && stream != kControl) continue;
+    // Alone, diff and literal stream are never a model's.
+    const Codec codec = stream != kControl && codecs_[stream] == Codec::kModel ? Codec::kStored : codecs_[stream];
+    const Coded coded = CodeStream(codec, header_.window_logs[stream], plain_[stream]);
     frame.header.streams[stream] = {coded.codec, static_cast<uint32_t>(coded.bytes.size()),
                                     static_cast<uint32_t>(plain_[stream].size())};
     frame.coded[stream] = coded.bytes;

@@ -52,6 +52,7 @@ class Assembler {
  private:
   ByteWriter& control() { return in_block_ ? block_control_ : control_; }
   void Make(ByteView bytes);
+  bool CodeContent(CraftedFrame& frame);
 
   Bytes base_;
   Bytes target_;
@@ -61,6 +62,12 @@ class Assembler {
 
   std::vector<Segment> segments_;
   Bytes opened_;  // plain bytes of the frame's segments
+  struct Piece {
+    uint64_t address;
+    Bytes from;  // empty for literals
+    Bytes made;
+  };
+  std::vector<Piece> content_;
   uint64_t frame_start_ = 0;
   ByteWriter control_;
   ByteWriter block_control_;
@@ -79,7 +86,7 @@ struct Assembled {
 };
 // A random base with coded blocks in it and a payload with every kind of op, of about so many bytes. The same seed
 // gives the same on every machine with the pinned codecs. Stream codecs are drawn from `codecs` (CodecBit()s).
-Assembled RandomAssembled(uint64_t seed, size_t about_bytes, uint8_t codecs = 7);
+Assembled RandomAssembled(uint64_t seed, size_t about_bytes, uint8_t codecs = 15);
 // Two frames with a map-less mix of every op: what the hostile tests spoil.
 Assembler SmallAssembler();
 

@@ -18,5 +18,9 @@ struct Golden {
 Bytes GoldenBase();
 std::vector<Golden> CraftedGoldens();
 std::vector<Golden> RefusedGoldens();  // in refuse/; expected.txt names each one's error
+// The same of minor version 2; their names begin with v2-, and so does their base's.
+Bytes GoldenBaseV2();
+std::vector<Golden> CraftedGoldensV2();
+std::vector<Golden> RefusedGoldensV2();
 
 }  // namespace till::delta::testing

@@ -64,6 +64,7 @@ class RandomPayload {
       Codec codec = Codec::kStored;
       do codec = static_cast<Codec>(dice_.Below(4));
       while ((codecs & CodecBit(codec)) == 0);
+      if (stream == kLiteral && codec == Codec::kModel) codec = Codec::kStored;
       assembler.SetCodec(stream, codec, 12 + dice_.Below(9));
     }
     const size_t frames = 1 + dice_.Below(3);
