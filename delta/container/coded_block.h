@@ -17,6 +17,7 @@ struct CodedBlock {
   // Upper bound until it is decoded (a squashfs block does not tell), then exact.
   uint32_t plain_bytes = 0;
   RecodeCodec codec = RecodeCodec::kXz;
+  bool bare = false;  // zlib: raw deflate, without zlib's own header
 };
 
 struct Extent {

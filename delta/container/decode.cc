@@ -77,16 +77,17 @@ XzParameters ReadLzmaHeader(ByteView coded) {
 
 }  // namespace
 
-Recode DecodingOf(RecodeCodec codec, ByteView coded) {
-  switch (codec) {
+Recode DecodingOf(const CodedBlock& block, ByteView coded) {
+  switch (block.codec) {
     case RecodeCodec::kXz:
       return Recode::Xz(ReadXzHeader(coded));
     case RecodeCodec::kLzma:
       return Recode::Lzma(ReadLzmaHeader(coded));
     case RecodeCodec::kZlib: {
       ZlibParameters parameters;
+      parameters.raw_deflate = block.bare;
       const uint8_t first = coded.empty() ? 0 : static_cast<uint8_t>(coded[0]);
-      if ((first & 15) == 8 && first >> 4 >= 1 && first >> 4 <= 7) {
+      if (!block.bare && (first & 15) == 8 && first >> 4 >= 1 && first >> 4 <= 7) {
         parameters.window_bits = static_cast<uint8_t>((first >> 4) + 8);
       }
       return Recode::Zlib(parameters);
@@ -101,8 +102,8 @@ Recode DecodingOf(RecodeCodec codec, ByteView coded) {
   return {};
 }
 
-Result<size_t> DecodeBlock(RecodeCodec codec, ByteView coded, MutableByteView plain) {
-  const Recode recode = DecodingOf(codec, coded);
+Result<size_t> DecodeBlock(const CodedBlock& block, ByteView coded, MutableByteView plain) {
+  const Recode recode = DecodingOf(block, coded);
   Bytes workspace(RecodeDecodeBytes(recode, plain.size()));
   return RecodeDecode(recode, coded, plain, workspace);
 }

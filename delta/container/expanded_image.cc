@@ -12,7 +12,7 @@ namespace {
 
 Bytes DecodeWhole(const CodedBlock& block, ByteView coded) {
   Bytes plain(std::min<uint64_t>(block.plain_bytes, kMaxBlockPlainBytes));
-  const Result<size_t> length = DecodeBlock(block.codec, coded, plain);
+  const Result<size_t> length = DecodeBlock(block, coded, plain);
   plain.resize(length.ok() ? *length : 0);
   plain.shrink_to_fit();
   return plain;

@@ -67,12 +67,12 @@ std::optional<Remake> TryRecode(const Recode& recode, ByteView plain, ByteView c
   return Remake{recode, std::move(*fixes)};
 }
 
-std::vector<Recode> RecodeCandidates(RecodeCodec codec, ByteView coded) {
-  const Recode told = DecodingOf(codec, coded);
-  switch (codec) {
+std::vector<Recode> RecodeCandidates(const CodedBlock& block, ByteView coded) {
+  const Recode told = DecodingOf(block, coded);
+  switch (block.codec) {
     case RecodeCodec::kXz:
     case RecodeCodec::kLzma:
-      return XzCandidates(told.xz(), codec == RecodeCodec::kLzma);
+      return XzCandidates(told.xz(), block.codec == RecodeCodec::kLzma);
     case RecodeCodec::kZlib:
       return ZlibCandidates(told.zlib());
     case RecodeCodec::kZstd: {

@@ -26,6 +26,6 @@ struct Remake {
 // Whether this recode makes `coded` of `plain`.
 std::optional<Remake> TryRecode(const Recode& recode, ByteView plain, ByteView coded);
 // All that could have made it, the likeliest first.
-std::vector<Recode> RecodeCandidates(RecodeCodec codec, ByteView coded);
+std::vector<Recode> RecodeCandidates(const CodedBlock& block, ByteView coded);
 
 }  // namespace till::delta

@@ -4,7 +4,10 @@
 #include <cstring>
 #include <optional>
 
+#include "delta/container/archive.h"
+#include "delta/container/fit.h"
 #include "delta/container/squashfs.h"
+#include "delta/container/streams.h"
 
 namespace till::delta {
 namespace {
@@ -21,6 +24,16 @@ struct Signature {
 
 constexpr Signature kSignatures[] = {
     {"hsqs", 0, ReadSquashfs},
+    {"\xd0\x0d\xfe\xed", 0, ReadFit},
+    {"\x27\x05\x19\x56", 0, ReadUimage},
+    {"\x1f\x8b\x08", 0, ReadGzip},
+    {std::string_view("\xfd"
+                      "7zXZ\0",
+                      6),
+     0, ReadXz},
+    {"070701", 0, ReadCpio},
+    {"070702", 0, ReadCpio},
+    {"ustar", 257, ReadTar},
 };
 
 const Signature* SignatureAt(ByteView image, uint64_t at) {

@@ -27,7 +27,7 @@ MetadataRun ReadMetadata(ByteView image, RecodeCodec codec, uint64_t start, uint
       run.extents.push_back({Extent::Kind::kRaw, 0, data, coded_bytes});
       run.plain.insert(run.plain.end(), coded.begin(), coded.end());
     } else {
-      const Result<size_t> plain = DecodeBlock(codec, coded, block);
+      const Result<size_t> plain = DecodeBlock({data, coded_bytes, kSquashfsMetadataBytes, codec}, coded, block);
       if (!plain.ok() || *plain == 0) break;
       run.extents.push_back({Extent::Kind::kBlock, static_cast<uint32_t>(run.blocks.size()), 0, *plain});
       run.blocks.push_back({data, coded_bytes, static_cast<uint32_t>(*plain), codec});

@@ -38,7 +38,7 @@ std::vector<uint32_t> SamplesOf(const ExpandedImage& image, std::vector<uint32_t
 std::optional<Recode> SearchRecode(const ExpandedImage& image, const Group& group) {
   for (const uint32_t block : SamplesOf(image, group.blocks)) {
     const ByteView coded = image.Coded(block);
-    for (const Recode& candidate : RecodeCandidates(image.blocks()[block].codec, coded)) {
+    for (const Recode& candidate : RecodeCandidates(image.blocks()[block], coded)) {
       if (TryRecode(candidate, image.DecodedPlain(block), coded)) return candidate;
     }
   }
@@ -79,7 +79,7 @@ BlockRecodes ChooseRecodes(const ExpandedImage& base, ExpandedImage& target, con
   std::map<Kind, Group> groups;
   for (uint32_t i = 0; i < target.blocks().size(); ++i) {
     if (!changed[i] || target.DecodedPlain(i).empty()) continue;
-    const Recode told = DecodingOf(target.blocks()[i].codec, target.Coded(i));
+    const Recode told = DecodingOf(target.blocks()[i], target.Coded(i));
     Group& group = groups[{told.codec, told.parameters}];
     group.blocks.push_back(i);
     const uint64_t plain_bytes = target.DecodedPlain(i).size();
@@ -99,7 +99,7 @@ BlockRecodes ChooseRecodes(const ExpandedImage& base, ExpandedImage& target, con
     chosen.recodes.push_back(*recode);
   }
   for (uint32_t i = 0; i < base.blocks().size(); ++i) {
-    const Recode told = DecodingOf(base.blocks()[i].codec, base.Coded(i));
+    const Recode told = DecodingOf(base.blocks()[i], base.Coded(i));
     chosen.of_base[i] = OpenerOf(chosen.recodes, told);
     if (chosen.of_base[i] != BlockRecodes::kNone || chosen.recodes.size() == kMaxRecodes) continue;
     chosen.of_base[i] = static_cast<uint8_t>(chosen.recodes.size());

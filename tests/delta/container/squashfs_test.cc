@@ -115,7 +115,7 @@ TEST(RecodeSearch, MakesTheBlocksOfMksquashfsAgain) {
     ExpandedImage image = ExpandedImage::Open(bytes);
     size_t made = 0;
     for (uint32_t i = 0; i < image.blocks().size(); ++i) {
-      const std::vector<Recode> candidates = RecodeCandidates(image.blocks()[i].codec, image.Coded(i));
+      const std::vector<Recode> candidates = RecodeCandidates(image.blocks()[i], image.Coded(i));
       made += std::any_of(candidates.begin(), candidates.end(), [&](const Recode& candidate) {
         return TryRecode(candidate, image.Plain(i), image.Coded(i)).has_value();
       });
