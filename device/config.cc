@@ -31,6 +31,7 @@ constexpr Key Size(const char* name, uint64_t Config::*at, uint64_t least, uint6
 }
 
 constexpr std::array kKeys = {
+    Number("enabled", &Config::enabled, 0, 1),
     Text("server", &Config::server),
     Text("tenant", &Config::tenant),
     Text("controller_id", &Config::controller_id),

@@ -18,6 +18,7 @@ enum class Origin : uint8_t { kDefault, kFile, kEnvironment, kFlag };
 const char* OriginName(Origin origin);
 
 struct Config {
+  uint64_t enabled = 1;  // read by the service's script: 0 = not started
   std::string server;  // "https://ota.example": scheme, host, port
   std::string tenant = "DEFAULT";
   std::string controller_id;
