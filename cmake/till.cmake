@@ -85,7 +85,7 @@ function(till_program name)
   endif()
   if(ARG_TERMINAL)
     target_link_libraries(${name} PRIVATE till_terminal_flags)
-    target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL)   # nobody links to a program: a tenth of tilld were names
+    target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL)   # nobody links to it: a tenth of tilld were names
   else()
     target_link_libraries(${name} PRIVATE till_flags)
   endif()

@@ -179,7 +179,7 @@ class OpenWrtPackage(unittest.TestCase):
     def test_partitions_fill_the_chip_without_gap_or_overlap(self):
         with open(f"{SOURCE}/packaging/openwrt/image/mt7688-ab-64m.dtsi", encoding="utf-8") as source:
             text = source.read()
-        found = re.findall(r'partition@([0-9a-f]+) \{\s*label = "([\w-]+)";\s*reg = <(0x[0-9a-f]+) (0x[0-9a-f]+)>;', text)
+        found = re.findall(r'partition@([0-9a-f]+) \{\s*label = "([\w-]+)";\s*reg = <(0x\w+) (0x\w+)>;', text)
         self.assertEqual(len(found), text.count("partition@"))
         at = 0
         sizes = {}

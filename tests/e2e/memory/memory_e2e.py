@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What tilld takes while it applies a real delta, above what an idle tilld takes: at most 8 MiB, its downloader included.
+"""What tilld takes while it applies a real delta, above what an idle one takes: at most 8 MiB, downloader included.
 
 Two images of squashfs-xz are packed by the real tillpack; a stock hawkBit's API offers the delta. Three ways:
   native    the process runs under RLIMIT_DATA = its idle data + 8 MiB: what takes more fails
@@ -11,6 +11,7 @@ usage: memory_e2e.py --bin FOLDER [--terminal-bin FOLDER --sysroot FOLDER]
 """
 
 import argparse
+import io
 import os
 import random
 import resource
@@ -20,7 +21,6 @@ import sys
 import tarfile
 import tempfile
 import time
-import io
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "hawkbit"))
 from hawkbit_e2e import CONTROLLER, TOKEN, Failed, expect  # noqa: E402
