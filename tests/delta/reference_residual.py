@@ -1,4 +1,4 @@
-"""The residual coder's decoding half, slow and small, written after docs/formats/residual.md: for reference_apply.py."""
+"""The residual coder's decoding half, slow and small, after docs/formats/residual.md: for reference_apply.py."""
 
 LOGISTIC = (22, 36, 60, 98, 162, 267, 439, 721, 1179, 1921, 3108, 4972, 7811, 11936, 17625, 24743, 32768, 40793, 47911,
             53600, 57725, 60564, 62428, 63615, 64357, 64815, 65097, 65269, 65374, 65438, 65476, 65500, 65514)
@@ -205,7 +205,8 @@ class Decoder(RangeDecoder):
             made_before = made >> 8 * (b - 1) & 255 if b else 0
             hashes = [hash_of(old_byte | b << 8, 200 + kind * 1000), hash_of(keys[2] + b & M32, 201 + delta),
                       hash_of(old_byte | b << 8 | made_before << 16, 202 + old_before * 1000),
-                      hash_of(old >> 8 * b, 203 + b + delta * 8 & M32), hash_of(keys[3] + b & M32, 204 + delta * 4 & M32),
+                      hash_of(old >> 8 * b, 203 + b + delta * 8 & M32),
+                      hash_of(keys[3] + b & M32, 204 + delta * 4 & M32),
                       hash_of(b | kind << 3 | (1024 if delta else 0), 205)]
             trusted = [0 if i and (e == old or (e ^ made) & known) else c
                        for i, (e, c) in enumerate(zip(expected, confidence))]
