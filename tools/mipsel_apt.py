@@ -16,7 +16,8 @@ State and archives are kept in .cache/mipsel-apt and .cache/source-apt (TILL_CAC
 import functools, glob, os, re, subprocess, sys, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SOURCES = sys.argv[1:2] in (["source"], ["source-files"])   # source lists are large and rarely wanted: a state of their own
+# Source lists are large and rarely wanted: a state of their own.
+SOURCES = sys.argv[1:2] in (["source"], ["source-files"])
 KIND = "deb-src" if SOURCES else "deb"
 STATE = os.path.join(os.environ.get("TILL_CACHE", os.path.join(ROOT, ".cache")),
                      "source-apt" if SOURCES else "mipsel-apt")

@@ -15,7 +15,7 @@ SOURCE = os.path.join(OUT, "source")
 BOARDS = {
     "sandbox": ("sandbox_defconfig", "", ["u-boot"]),
     "malta": ("maltael_defconfig", "mipsel-linux-gnu-", ["u-boot-nodtb.bin"]),
-    "mt7688": ("gardena-smart-gateway-mt7688_defconfig", "mipsel-linux-gnu-", ["u-boot-with-spl.bin"]),
+    "mt7688": ("mt7628_rfb_defconfig", "mipsel-linux-gnu-", ["u-boot-with-spl.bin"]),
 }
 HOOKS = [  # file, text before which a line goes in, the line
     ("Makefile", "libs-y += common/", "libs-$(CONFIG_CMD_TILL_BOOT) += tillrace/\n"),
@@ -23,6 +23,9 @@ HOOKS = [  # file, text before which a line goes in, the line
     # QEMU's malta has what -m says; U-Boot believes in 256 MiB and would move to memory that is not there.
     ("include/configs/malta.h", "#define CONFIG_SYS_INIT_SP_OFFSET",
      "#undef CONFIG_SYS_SDRAM_SIZE\n#define CONFIG_SYS_SDRAM_SIZE 0x4000000\n"),
+    # With ENV_WRITEABLE_LIST, nothing else is taken from the environment in flash: not bootcmd, not bootargs.
+    ("include/configs/mt7628.h", "#define CONFIG_SYS_SDRAM_BASE",
+     "#define CONFIG_ENV_FLAGS_LIST_STATIC \"ethaddr:mw,serial#:sw\"\n"),
 ]
 
 
@@ -133,7 +136,10 @@ def build(board, key, jobs):
     configure(board, folder, jobs)
     if board == "mt7688":
         make(board, folder, *BOARDS[board][2], "EXT_DTB=" + device_tree(board, folder, key), jobs=jobs)
-        return [os.path.join(folder, "u-boot-with-spl.bin")]
+        image = os.path.join(folder, "u-boot-with-spl.bin")
+        if os.path.getsize(image) > 0x50000:
+            sys.exit("build.py: does not fit below the environment at 0x50000")
+        return [image]
     make(board, folder, *BOARDS[board][2], jobs=jobs)
     dtb = device_tree(board, folder, key)
     if board == "sandbox":

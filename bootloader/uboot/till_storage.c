@@ -3,13 +3,15 @@
 #include <asm/cache.h>
 #include <blk.h>
 #include <common.h>
+#include <dm.h>
+#include <dm/device-internal.h>
 #include <dm/ofnode.h>
+#include <dm/uclass-internal.h>
 #include <ide.h>
 #include <linux/err.h>
 #include <linux/mtd/mtd.h>
 #include <malloc.h>
 #include <mtd.h>
-#include <part.h>
 
 enum { SECTOR_BYTES = 512 };
 
@@ -29,6 +31,18 @@ static int layout_ok(const struct till_storage* s) {
   return 1;
 }
 
+#if IS_ENABLED(CONFIG_IDE)
+/* Nobody calls ide_init() before the first command; and a board that touched the controller earlier (malta) has probed
+ * it when no disk was known yet, so it is probed again. */
+static void start_ide(void) {
+  struct udevice* controller = NULL;
+  ide_init();
+  if (uclass_find_first_device(UCLASS_IDE, &controller) != 0 || !controller) return;
+  device_remove(controller, DM_REMOVE_NORMAL);
+  device_probe(controller);
+}
+#endif
+
 static int open_device(struct till_storage* s, const char* kind, const char* device) {
   if (strcmp(kind, "mtd") == 0) {
 #if IS_ENABLED(CONFIG_MTD)
@@ -42,12 +56,16 @@ static int open_device(struct till_storage* s, const char* kind, const char* dev
 #endif
   }
 #if IS_ENABLED(CONFIG_IDE)
-  if (strcmp(kind, "ide") == 0) ide_init(); /* nobody else does it before the first command */
+  if (strcmp(kind, "ide") == 0) start_ide();
 #endif
-  struct blk_desc* block = blk_get_dev(kind, (int)simple_strtol(device, NULL, 10));
-  if (!block || block->type == DEV_TYPE_UNKNOWN || block->blksz != SECTOR_BYTES) return -ENODEV;
+#if IS_ENABLED(CONFIG_BLK)
+  struct blk_desc* block = blk_get_devnum_by_uclass_idname(kind, (int)simple_strtol(device, NULL, 10));
+  if (!block || block->lba == 0 || block->blksz != SECTOR_BYTES) return -ENODEV;
   s->block = block;
   return 0;
+#else
+  return -ENOSYS;
+#endif
 }
 
 int till_storage_open(struct till_storage* s) {

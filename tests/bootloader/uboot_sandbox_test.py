@@ -4,7 +4,7 @@ over an emulated chip, and a block device. Every boot is a process; what lies on
 
 usage: uboot_sandbox_test.py FOLDER [unittest arguments]     FOLDER: build/u-boot (bootloader/uboot/build.py sandbox)
 """
-import os, pathlib, random, shutil, struct, subprocess, sys, tempfile, unittest, zlib
+import os, pathlib, random, re, shutil, struct, subprocess, sys, tempfile, unittest, zlib
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UBOOT = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else os.path.join(ROOT, "build", "u-boot")
@@ -118,6 +118,25 @@ def on_trial(kind="sandbox", b=None, floor=1, index=1, tries=3):
     terminal.put_record(0, record(seq=4, floor=floor, index=(max(1, floor), 0)))
     terminal.put_record(1, record(seq=5, trial=1, tries=tries, floor=floor, index=(max(1, floor), index)))
     return terminal
+
+
+class Layout(unittest.TestCase):
+    def test_boot_loader_and_system_agree_on_the_flash(self):
+        """boards/mt7688.dts against the partitions that OpenWrt gets; and everything lies side by side."""
+        system = pathlib.Path(ROOT, "packaging", "openwrt", "image", "mt7688-ab-64m.dtsi").read_text()
+        parts = {name: (int(at, 16), int(size, 16)) for name, at, size in
+                 re.findall(r'label = "(\w[\w-]*)";\s*reg = <(0x\w+) (0x\w+)>', system)}
+        places = sorted(parts.values())
+        self.assertEqual([at + size for at, size in places[:-1]], [at for at, _ in places[1:]])
+        self.assertEqual(sum(places[-1]), 64 << 20)
+        loader = pathlib.Path(ROOT, "bootloader", "uboot", "boards", "mt7688.dts").read_text()
+        value = lambda name: [int(x, 16) for x in re.search(name + r" = <([^>]*)>", loader)[1].split()]
+        self.assertEqual(value("record"), [parts["till_boot"][0], parts["till_boot"][0] + 0x10000])
+        self.assertEqual(value("slots"), [parts["slot_a"][0], parts["slot_b"][0]])
+        self.assertEqual(value("slot-bytes"), [parts["slot_a"][1]])
+        environment = pathlib.Path(ROOT, "bootloader", "uboot", "boards", "mt7688.config").read_text()
+        offsets = [int(x, 16) for x in re.findall(r"ENV_OFFSET(?:_REDUND)?=(0x\w+)", environment)]
+        self.assertEqual(offsets, [parts["u-boot-env"][0], parts["u-boot-env"][0] + 0x10000])
 
 
 class Sandbox(unittest.TestCase):
