@@ -41,6 +41,8 @@ void AddExpandCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddFullCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddApplyCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddInfoCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddChunksCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddSimulateCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddFactoryCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddDiffBudgetCommand(CLI::App& program, GlobalOptions& options, Run& run);
 

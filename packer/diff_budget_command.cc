@@ -8,6 +8,7 @@
 #include "packer/faults.h"
 #include "packer/payload_maker.h"
 #include "packer/progress.h"
+#include "packer/release_config.h"
 #include "packer/release_record.h"
 
 namespace till::packer {
@@ -61,12 +62,13 @@ int FindPairs(const GlobalOptions& options, const Arguments& arguments, const Re
   return kExitOk;
 }
 
-Result<Cost> Measure(const GlobalOptions& options, const Pair& pair, const Profile& profile, std::string& error_path) {
+Result<Cost> Measure(const GlobalOptions& options, const Pair& pair, const delta::Profile* profile,
+                     std::string& error_path) {
   Progress progress(options, SystemClock());
   PayloadRequest request;
   request.base_path = pair.base_path;
   request.target_path = pair.target_path;
-  request.profile = &profile;
+  request.profile = profile;
   request.progress = [&](const delta::DiffProgress& at) {
     progress.Show({pair.component, at.stage, at.done_bytes, at.total_bytes});
     return true;
@@ -114,7 +116,7 @@ int Judge(const GlobalOptions& options, const Arguments& arguments, const Releas
   for (const Cost& cost : costs) {
     total += cost.delta_bytes;
     worth_it = worth_it && cost.delta_bytes * 1000 < cost.full_bytes * config.keep_permille;
-    fits = fits && cost.arena_bytes <= config.profile.arena_bytes;
+    fits = fits && cost.arena_bytes <= config.profile->max_arena_bytes;
   }
   const char* verdict = total > max ? "over budget" : !fits ? "too much memory" : !worth_it ? "no delta" : "within";
   Tell(options, arguments, costs, max, verdict);

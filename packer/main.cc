@@ -37,7 +37,9 @@ int main(int argc, char** argv) {
   AddFullCommand(program, options, run);
   AddApplyCommand(program, options, run);
   AddInfoCommand(program, options, run);
+  AddChunksCommand(program, options, run);
   AddFactoryCommand(program, options, run);
+  AddSimulateCommand(program, options, run);
   AddDiffBudgetCommand(program, options, run);
   try {
     program.parse(argc, argv);

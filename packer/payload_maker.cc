@@ -40,15 +40,26 @@ Result<MadePayload> MakePayload(const PayloadRequest& request, std::string* erro
   const bool full = request.base_path.empty();
   const Bytes base = full ? Bytes() : TILL_TRY(ReadImage(request.base_path, error_path));
   delta::DiffOptions options;
+  options.profile = request.profile;
+  options.threads = request.threads;
+  options.apply_to_prove = false;  // done below, for the full payload too
   options.progress = request.progress;
-  Bytes payload = TILL_TRY(full ? delta::MakeFull(target, options) : delta::MakeDelta(base, target, options));
+  delta::DiffCounts counts;
+  Bytes payload;
+  if (full) {
+    payload = TILL_TRY(delta::MakeFull(target, options));
+  } else {
+    delta::DeltaResult made = TILL_TRY(delta::MakeDeltaWithCounts(base, target, options));
+    payload = std::move(made.payload);
+    counts = made.counts;
+  }
   MemorySource source(payload);
   delta::PayloadFile facts = TILL_TRY(delta::OpenPayload(source));
   if (request.progress && !request.progress({"prove", 0, payload.size()}))
     return Error{ErrorCode::kCanceled, "stopped on request"};
   TILL_TRY(Prove(payload, base, facts.header.arena_bytes));
   const crypto::Sha256Digest sha256 = crypto::Sha256Of(payload);
-  return MadePayload{std::move(payload), std::move(facts), sha256};
+  return MadePayload{std::move(payload), std::move(facts), sha256, counts};
 }
 
 double ApplySeconds(uint64_t instruction_estimate) {

@@ -7,7 +7,6 @@
 
 #include "delta/apply/payload_file.h"
 #include "delta/diff/diff.h"
-#include "packer/release_config.h"
 
 namespace till::packer {
 
@@ -16,7 +15,8 @@ inline constexpr uint64_t kMaxImageFileBytes = uint64_t{2} << 30;  // both image
 struct PayloadRequest {
   std::string base_path;  // "" for the full payload
   std::string target_path;
-  const Profile* profile = nullptr;
+  const delta::Profile* profile = nullptr;
+  unsigned threads = 1;  // the payload does not depend on it
   // Called from the thread that makes; false cancels.
   std::function<bool(const delta::DiffProgress&)> progress;
 };
@@ -25,9 +25,11 @@ struct MadePayload {
   Bytes bytes;
   delta::PayloadFile facts;
   crypto::Sha256Digest sha256{};  // of `bytes`
+  delta::DiffCounts counts;       // of a delta
 };
 
-// kCanceled, kLimit (an image above 2 GiB), kIo, kNotFound; `error_path` names the file a read failed on, if one did.
+// kCanceled, kLimit (an image above 2 GiB; no delta fits the profile), kIo, kNotFound; `error_path` names the file a
+// read failed on, if one did.
 Result<MadePayload> MakePayload(const PayloadRequest& request, std::string* error_path = nullptr);
 
 // What the payload's own estimate means on the terminal: 2^20 instructions at 2.5 cycles and 580 MHz (the 2.5 is an

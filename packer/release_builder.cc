@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "core/tuf/repository.h"
+#include "packer/chunk_tier.h"
 #include "packer/key_ring.h"
 
 namespace till::packer {
@@ -19,6 +20,7 @@ struct ReleaseBuilder::Job {
   std::string what;
   PayloadRecord payload;
   uint64_t terminals = 0;
+  bool does_not_fit = false;  // no delta that this profile's terminals could apply
 };
 
 ReleaseBuilder::ReleaseBuilder(const ReleaseConfig& config, std::function<void(const BuildProgress&)> on_progress)
@@ -100,11 +102,17 @@ std::vector<ReleaseBuilder::Job> ReleaseBuilder::PlanJobs(const ReleaseRecord& r
     PayloadRecord full;
     full.file = component.component + ".full.till";
     jobs.push_back({index, new_folder + component.image_file, "", component.component + " full", full, 0});
+    if (config_.chunks) {
+      PayloadRecord chunks;
+      chunks.kind = PayloadRecord::Kind::kChunks;
+      chunks.file = component.component + ".chunks.till";
+      jobs.push_back({index, new_folder + component.image_file, "", component.component + " chunks", chunks, 0});
+    }
     for (const ReleaseRecord& base : bases) {
       for (const ComponentRecord& old : base.components) {
         if (old.component != component.component || old.image_sha256 == component.image_sha256) continue;
         PayloadRecord delta;
-        delta.is_delta = true;
+        delta.kind = PayloadRecord::Kind::kDelta;
         delta.base_version = base.version;
         delta.base = old.image_sha256;
         delta.base_length = old.image_length;
@@ -123,6 +131,7 @@ std::vector<ReleaseBuilder::Job> ReleaseBuilder::PlanJobs(const ReleaseRecord& r
 
 Status ReleaseBuilder::RunJobs(std::vector<Job>& jobs, unsigned parallel, const std::string& folder) {
   planned_ = static_cast<unsigned>(jobs.size());
+  threads_each_ = std::max(1U, parallel / std::max(1U, planned_));
   std::atomic<size_t> next{0};
   std::mutex first_failure_mutex;
   std::optional<Error> first_failure;
@@ -147,24 +156,36 @@ Status ReleaseBuilder::RunJobs(std::vector<Job>& jobs, unsigned parallel, const 
 }
 
 Status ReleaseBuilder::KeepPayload(Job& job, const std::string& folder) {
+  if (job.payload.kind == PayloadRecord::Kind::kChunks) {
+    TILL_TRY(MakeChunkObject(job.target_path, folder + "/" + job.payload.file, kChunkAverageLog2, job.payload));
+    ++made_;
+    return Ok();
+  }
   PayloadRequest request;
   request.base_path = job.base_path;
   request.target_path = job.target_path;
-  request.profile = &config_.profile;
+  request.profile = config_.profile;
   request.progress = [&](const delta::DiffProgress& progress) {
     on_progress_({job.what, progress.stage, progress.done_bytes, progress.total_bytes, made_, planned_});
     return true;
   };
-  const MadePayload made = TILL_TRY(MakePayload(request));
-  const delta::PayloadHeader& header = made.facts.header;
-  job.payload.length = made.bytes.size();
-  job.payload.sha256 = made.sha256;
-  job.payload.chunk_list_length = made.facts.chunks.encoded_length();
-  job.payload.chunk_list_sha256 = made.facts.chunks_sha256;
+  request.threads = threads_each_;
+  const Result<MadePayload> made = MakePayload(request);
+  if (!made.ok() && made.error().code == ErrorCode::kLimit && job.payload.is_delta()) {
+    job.does_not_fit = true;  // the release goes on without it
+    ++made_;
+    return Ok();
+  }
+  if (!made.ok()) return made.error();
+  const delta::PayloadHeader& header = made->facts.header;
+  job.payload.length = made->bytes.size();
+  job.payload.sha256 = made->sha256;
+  job.payload.chunk_list_length = made->facts.chunks.encoded_length();
+  job.payload.chunk_list_sha256 = made->facts.chunks_sha256;
   job.payload.arena_bytes = header.arena_bytes;
   job.payload.format_minor = header.minor_version;
   job.payload.instructions = header.instruction_estimate;
-  TILL_TRY(WriteFileAtomically(folder + "/" + job.payload.file, made.bytes));
+  TILL_TRY(WriteFileAtomically(folder + "/" + job.payload.file, made->bytes));
   ++made_;
   return Ok();
 }
@@ -172,9 +193,9 @@ Status ReleaseBuilder::KeepPayload(Job& job, const std::string& folder) {
 std::string ReleaseBuilder::WhyNotKept(const PayloadRecord& payload, uint64_t full_bytes) const {
   if (payload.length * 1000 >= full_bytes * config_.keep_permille)
     return "not below " + std::to_string(config_.keep_permille / 10) + " % of the full payload";
-  if (payload.arena_bytes > config_.profile.arena_bytes) {
-    return "wants " + FormatSize(payload.arena_bytes) + " of memory, profile " + config_.profile.name + " has " +
-           FormatSize(config_.profile.arena_bytes);
+  if (payload.arena_bytes > config_.profile->max_arena_bytes) {
+    return "wants " + FormatSize(payload.arena_bytes) + " of memory, profile " + std::string(config_.profile->name) +
+           " has " + FormatSize(config_.profile->max_arena_bytes);
   }
   return "";
 }
@@ -184,16 +205,18 @@ void ReleaseBuilder::ChooseKept(ReleaseRecord& release, std::vector<Job>& jobs, 
   uint64_t full_bytes = 0;
   for (Job& job : jobs) {
     ComponentRecord& component = release.components[job.component_index];
-    if (!job.payload.is_delta) full_bytes = job.payload.length;
+    if (job.payload.kind == PayloadRecord::Kind::kFull) full_bytes = job.payload.length;
     PayloadReport report;
     report.component = component.component;
     report.base_version = job.payload.base_version;
+    report.is_chunks = job.payload.kind == PayloadRecord::Kind::kChunks;
     report.bytes = job.payload.length;
     report.full_bytes = full_bytes;
     report.arena_bytes = job.payload.arena_bytes;
     report.instructions = job.payload.instructions;
     report.terminals = job.terminals;
-    if (job.payload.is_delta) report.why_not = WhyNotKept(job.payload, full_bytes);
+    if (job.payload.is_delta()) report.why_not = WhyNotKept(job.payload, full_bytes);
+    if (job.does_not_fit) report.why_not = "none fits the memory of profile " + std::string(config_.profile->name);
     report.kept = report.why_not.empty();
     if (report.kept) {
       component.payloads.push_back(job.payload);

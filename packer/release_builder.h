@@ -28,7 +28,8 @@ struct ReleaseRequest {
 // One payload's fate, for the table that people read.
 struct PayloadReport {
   std::string component;
-  std::string base_version;  // "" for the full payload
+  std::string base_version;  // "" for the full payload and the chunks
+  bool is_chunks = false;
   uint64_t bytes = 0;
   uint64_t full_bytes = 0;
   uint64_t arena_bytes = 0;
@@ -76,6 +77,7 @@ class ReleaseBuilder {
   std::string error_context_;
   std::atomic<unsigned> made_{0};
   unsigned planned_ = 0;
+  unsigned threads_each_ = 1;
 };
 
 // Which of the earlier releases are bases for a new one, by the configuration. kNotFound (the version's name stays in

@@ -45,7 +45,9 @@ void PrintReports(const ReleaseRecord& release, const std::vector<PayloadReport>
   }
   std::printf(" component  base        terminals  payload     of full   memory     time on mt7688\n");
   for (const PayloadReport& report : reports) {
-    const std::string base = report.base_version.empty() ? "(full)" : report.base_version;
+    const std::string base = report.is_chunks              ? "(chunks)"
+                             : report.base_version.empty() ? "(full)"
+                                                           : report.base_version;
     const bool counted = census != nullptr && !report.base_version.empty();
     const std::string terminals = counted ? std::to_string(report.terminals) : "";
     if (!report.kept) {

@@ -15,15 +15,6 @@
 namespace till::packer {
 namespace {
 
-constexpr uint64_t kMiB = 1 << 20;
-
-// Ceilings of design/delta.md: 6.5 MiB is what re-making squashfs-xz blocks of 256 KiB takes.
-constexpr Profile kProfiles[] = {
-    {"mt7688-64m", 13 * kMiB / 2},
-    {"mt7688-128m", 16 * kMiB},
-    {"generic", 64 * kMiB},
-};
-
 class ConfigReader {
  public:
   ConfigReader(std::string path, ConfigFault& fault)
@@ -107,12 +98,17 @@ class ConfigReader {
   Status ReadDelta(const toml::table* table) {
     const toml::table empty;
     const toml::table& delta = table == nullptr ? empty : *table;
-    TILL_TRY(AllowOnly(delta, "delta", {"from", "profile", "keep_if"}));
+    TILL_TRY(AllowOnly(delta, "delta", {"from", "profile", "keep_if", "chunks"}));
     TILL_TRY(ReadBases(TILL_TRY(Text(delta, "delta", "from", "all"))));
     const std::string profile = TILL_TRY(Text(delta, "delta", "profile", "mt7688-64m"));
-    const Result<Profile> found = FindProfile(profile);
-    if (!found.ok()) return Wrong("[delta] profile", "\"" + profile + "\" is none of " + ProfileNames());
-    config_.profile = *found;
+    config_.profile = delta::FindProfile(profile);
+    if (config_.profile == nullptr) {
+      return Wrong("[delta] profile", "\"" + profile + "\" is none of " + std::string(delta::ProfileNames()));
+    }
+    if (const toml::node* chunks = delta.get("chunks")) {
+      if (!chunks->is_boolean()) return Wrong("[delta] chunks", "must be true or false");
+      config_.chunks = chunks->as_boolean()->get();
+    }
     return ReadKeepIf(TILL_TRY(Text(delta, "delta", "keep_if", "delta < 0.7 * full")));
   }
 
@@ -186,19 +182,6 @@ class ConfigReader {
 };
 
 }  // namespace
-
-Result<Profile> FindProfile(std::string_view name) {
-  for (const Profile& profile : kProfiles) {
-    if (name == profile.name) return profile;
-  }
-  return Error{ErrorCode::kNotFound, "no such profile"};
-}
-
-std::string ProfileNames() {
-  std::string names;
-  for (const Profile& profile : kProfiles) names += (names.empty() ? "" : ", ") + std::string(profile.name);
-  return names;
-}
 
 Result<ReleaseConfig> LoadReleaseConfig(const std::string& path, ConfigFault& fault) {
   fault = {path, "cannot be read"};

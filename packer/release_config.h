@@ -12,17 +12,9 @@
 #include <vector>
 
 #include "core/result.h"
+#include "delta/diff/profile.h"
 
 namespace till::packer {
-
-// What a terminal can afford: the ceilings a delta must keep.
-struct Profile {
-  const char* name;
-  uint64_t arena_bytes;
-};
-// kNotFound for an unknown name; ProfileNames() lists the known ones for the message.
-Result<Profile> FindProfile(std::string_view name);
-std::string ProfileNames();
 
 struct ImageConfig {
   std::string component;  // "rootfs"
@@ -41,8 +33,9 @@ struct ReleaseConfig {
   std::vector<std::string> boards;
   std::vector<ImageConfig> images;
   BaseChoice bases;
-  Profile profile{};
-  unsigned keep_permille = 700;  // a delta is kept when its bytes are below this share of the full payload's
+  const delta::Profile* profile = nullptr;  // never null once loaded
+  unsigned keep_permille = 700;             // a delta is kept when its bytes are below this share of the full payload's
+  bool chunks = false;
   std::string keys_folder;
   std::string out_folder;
   uint64_t rollback_index = 0;

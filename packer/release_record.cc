@@ -10,6 +10,31 @@ namespace {
 
 constexpr const char* kRecordName = "release.json";
 
+const char* KindName(PayloadRecord::Kind kind) {
+  switch (kind) {
+    case PayloadRecord::Kind::kDelta:
+      return "delta";
+    case PayloadRecord::Kind::kChunks:
+      return "chunks";
+    case PayloadRecord::Kind::kFull:
+      break;
+  }
+  return "full";
+}
+
+Result<PayloadRecord::Kind> ParseKind(const std::string& name) {
+  for (const auto kind : {PayloadRecord::Kind::kFull, PayloadRecord::Kind::kDelta, PayloadRecord::Kind::kChunks}) {
+    if (name == KindName(kind)) return kind;
+  }
+  return Error{ErrorCode::kCorrupt, "release.json names an unknown kind of payload"};
+}
+
+json::Value IndexJson(const PayloadRecord& payload) {
+  json::Value index = json::Value::Object();
+  index.Set("length", payload.index_length).Set("sha256", ToHex(payload.index_sha256));
+  return index;
+}
+
 json::Value DigestText(const crypto::Sha256Digest& digest) { return ToHex(digest); }
 
 Result<crypto::Sha256Digest> RequireDigest(const json::Value& value, std::string_view key) {
@@ -24,8 +49,8 @@ Result<uint64_t> RequireCount(const json::Value& value, std::string_view key) {
 
 json::Value ToJson(const PayloadRecord& payload) {
   json::Value value = json::Value::Object();
-  value.Set("file", payload.file).Set("kind", payload.is_delta ? "delta" : "full");
-  if (payload.is_delta) {
+  value.Set("file", payload.file).Set("kind", KindName(payload.kind));
+  if (payload.is_delta()) {
     value.Set("base_version", payload.base_version).Set("base", DigestText(payload.base));
     value.Set("base_length", payload.base_length);
   }
@@ -33,6 +58,7 @@ json::Value ToJson(const PayloadRecord& payload) {
   value.Set("chunk_list_length", payload.chunk_list_length);
   value.Set("chunk_list_sha256", DigestText(payload.chunk_list_sha256));
   value.Set("arena_bytes", payload.arena_bytes).Set("format", payload.format_minor);
+  if (payload.kind == PayloadRecord::Kind::kChunks) value.Set("index", IndexJson(payload));
   if (payload.instructions != 0) value.Set("instructions", payload.instructions);
   return value;
 }
@@ -40,8 +66,8 @@ json::Value ToJson(const PayloadRecord& payload) {
 Result<PayloadRecord> PayloadFromJson(const json::Value& value) {
   PayloadRecord payload;
   payload.file = TILL_TRY(value.RequireString("file"));
-  payload.is_delta = TILL_TRY(value.RequireString("kind")) == "delta";
-  if (payload.is_delta) {
+  payload.kind = TILL_TRY(ParseKind(TILL_TRY(value.RequireString("kind"))));
+  if (payload.is_delta()) {
     payload.base_version = TILL_TRY(value.RequireString("base_version"));
     payload.base = TILL_TRY(RequireDigest(value, "base"));
     payload.base_length = TILL_TRY(RequireCount(value, "base_length"));
@@ -53,6 +79,10 @@ Result<PayloadRecord> PayloadFromJson(const json::Value& value) {
   payload.arena_bytes = TILL_TRY(RequireCount(value, "arena_bytes"));
   payload.format_minor = TILL_TRY(RequireCount(value, "format"));
   if (value.Has("instructions")) payload.instructions = TILL_TRY(RequireCount(value, "instructions"));
+  if (payload.kind == PayloadRecord::Kind::kChunks) {
+    payload.index_length = TILL_TRY(RequireCount(value["index"], "length"));
+    payload.index_sha256 = TILL_TRY(RequireDigest(value["index"], "sha256"));
+  }
   return payload;
 }
 
@@ -71,7 +101,7 @@ Result<ComponentRecord> ComponentFromJson(const json::Value& value) {
 
 std::string PayloadPath(const ReleaseRecord& release, const ComponentRecord& component, const PayloadRecord& payload) {
   const std::string folder = "payloads/" + release.product + "/" + release.version + "/" + component.component + "/";
-  return payload.is_delta ? folder + "from-" + ToHex(payload.base).substr(0, 16) : folder + "full";
+  return folder + (payload.is_delta() ? "from-" + ToHex(payload.base).substr(0, 16) : KindName(payload.kind));
 }
 
 tuf::TargetEntry ImageEntry(const ReleaseRecord& release, const ComponentRecord& component) {
@@ -98,10 +128,11 @@ tuf::TargetEntry PayloadEntry(const ReleaseRecord& release, const ComponentRecor
   json::Value chunks = json::Value::Object();
   chunks.Set("length", payload.chunk_list_length).Set("sha256", DigestText(payload.chunk_list_sha256));
   entry.custom = json::Value::Object();
-  entry.custom.Set("kind", payload.is_delta ? "delta" : "full").Set("target", DigestText(component.image_sha256));
+  entry.custom.Set("kind", KindName(payload.kind)).Set("target", DigestText(component.image_sha256));
   entry.custom.Set("target_length", component.image_length);
-  if (payload.is_delta) entry.custom.Set("base", DigestText(payload.base)).Set("base_length", payload.base_length);
+  if (payload.is_delta()) entry.custom.Set("base", DigestText(payload.base)).Set("base_length", payload.base_length);
   entry.custom.Set("chunks", chunks).Set("arena_bytes", payload.arena_bytes).Set("format", payload.format_minor);
+  if (payload.kind == PayloadRecord::Kind::kChunks) entry.custom.Set("index", IndexJson(payload));
   if (payload.instructions != 0) entry.custom.Set("instructions", payload.instructions);
   return entry;
 }

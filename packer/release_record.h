@@ -1,5 +1,6 @@
 // What one release folder holds, as release.json beside its payloads says it:
-//   out/<version>/release.json, <component>.image, <component>.full.till, <component>.from-<16 hex of the base>.till
+//   out/<version>/release.json, <component>.image, <component>.full.till, <component>.from-<16 hex of the base>.till,
+//                               <component>.chunks.till
 //   out/tuf/                    the signed metadata of all releases (core/tuf/repository.h)
 // The signed metadata is the truth; the record saves later commands from searching it.
 #pragma once
@@ -14,8 +15,10 @@
 namespace till::packer {
 
 struct PayloadRecord {
+  enum class Kind { kFull, kDelta, kChunks };
   std::string file;  // name in the release folder
-  bool is_delta = false;
+  Kind kind = Kind::kFull;
+  bool is_delta() const { return kind == Kind::kDelta; }
   std::string base_version;  // of a delta
   crypto::Sha256Digest base{};
   uint64_t base_length = 0;
@@ -25,6 +28,8 @@ struct PayloadRecord {
   crypto::Sha256Digest chunk_list_sha256{};
   uint64_t arena_bytes = 0;
   uint64_t format_minor = 0;
+  uint64_t index_length = 0;  // of a chunk object
+  crypto::Sha256Digest index_sha256{};
   uint64_t instructions = 0;  // the payload's estimate, in 2^20; 0: it makes none
 };
 

@@ -15,6 +15,7 @@ ARROWS = {
     "delta/mips": ["core", "delta/format"],
     "delta/container": ["core", "delta/format", "delta/codec"],
     "delta/apply": ["core", "delta/format", "delta/codec", "delta/residual", "delta/mips"],
+    "delta/chunks": ["core", "delta/apply/target_writer.h"],
     "delta/diff": ["core", "delta/format", "delta/codec", "delta/residual", "delta/mips",
                    "delta/container", "delta/apply"],
     "bootloader": ["core"],

@@ -63,10 +63,10 @@ class Drafter {
   void Append(const PlannedOp& planned, ByteView made) {
     Op op{.kind = static_cast<OpKind>(planned.kind), .length = planned.length};
     if (op.kind != OpKind::kData) op.base_offset = FrameAddress(planned.base);
-    AppendStreams(planned, made, op);
     const bool same_space = (op.base_offset < in_.header->base_size) == (held_.base_offset < in_.header->base_size);
     const bool joins = held_.length > 0 && held_.kind == op.kind &&
                        (op.kind == OpKind::kData || (held_.base_offset + held_.length == op.base_offset && same_space));
+    AppendStreams(planned, made, op, joins);
     if (joins) {
       held_.length += op.length;
       return;
@@ -75,20 +75,23 @@ class Drafter {
     held_ = op;
   }
 
-  void AppendStreams(const PlannedOp& planned, ByteView made, const Op& op) {
+  void AppendStreams(const PlannedOp& planned, ByteView made, const Op& op, bool joins) {
     FrameStreams& streams = draft_.streams;
     const auto length = static_cast<uint32_t>(op.length);
     if (op.kind == OpKind::kCopy) return;
     if (op.kind == OpKind::kData) {
       streams.literal.insert(streams.literal.end(), made.begin(), made.end());
-      draft_.literal_bytes += length;
     } else {
       const ByteView from = BytesAt(*in_.base, planned.base, op.length);
       streams.predicted.insert(streams.predicted.end(), from.begin(), from.end());
       streams.actual.insert(streams.actual.end(), made.begin(), made.end());
-      draft_.diff_bytes += length;
     }
-    streams.runs.push_back({op.kind == OpKind::kDiff, length, static_cast<uint8_t>(op.base_offset & 3)});
+    if (joins) {
+      streams.runs.back().length += length;
+      return;
+    }
+    const bool diff = op.kind == OpKind::kDiff;
+    streams.runs.push_back({diff, length, op.base_offset, diff ? in_.phases->Of(planned.base) : uint8_t{0}});
   }
 
   void Flush() {

@@ -4,6 +4,7 @@
 
 #include "delta/diff/op_list.h"
 #include "delta/diff/stream_coder.h"
+#include "delta/diff/word_phases.h"
 #include "delta/format/ops.h"
 
 namespace till::delta {
@@ -19,14 +20,13 @@ struct FrameDraft {
   std::vector<Segment> segments;
   FrameStreams streams;
   uint32_t op_count = 0;
-  uint32_t diff_bytes = 0;
-  uint32_t literal_bytes = 0;
 };
 
 struct FrameOpsInput {
   const ExpandedImage* base = nullptr;
   const ExpandedImage* target = nullptr;
   const Plan* plan = nullptr;
+  const WordPhases* phases = nullptr;
   const PayloadHeader* header = nullptr;  // base size, longest block
 };
 

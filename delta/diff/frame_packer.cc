@@ -13,7 +13,7 @@ constexpr uint64_t kAimDenominator = 16;
 
 class FramePacker {
  public:
-  FramePacker(const PackInput& in, Plan& plan) : in_(in), plan_(plan) {}
+  FramePacker(const PackInput& in, Plan& plan) : in_(in), plan_(plan), phases_(in.base->files()) {}
 
   Result<PackedFrames> Run() {
     SetBlockFields();
@@ -160,7 +160,7 @@ class FramePacker {
     for (int attempt = 0;; ++attempt) {
       if (attempt == kMaxTries) limit = kMaxFrameCodedBytes / 2;
       const Taken taken = Take(at, limit);
-      FrameDraft draft = DraftFrame({in_.base, in_.target, &plan_, &out_.header}, taken.pieces);
+      FrameDraft draft = DraftFrame({in_.base, in_.target, &plan_, &phases_, &out_.header}, taken.pieces);
       const CodedStreams coded = CodeStreams(draft.streams, in_.coder);
       if (coded.coded_bytes() <= kMaxFrameCodedBytes && draft.segments.size() <= kMaxFrameSegments) {
         const uint64_t percent = taken.estimate * 100 / std::max<uint64_t>(coded.coded_bytes(), 1);
@@ -206,6 +206,7 @@ class FramePacker {
 
   const PackInput& in_;
   Plan& plan_;
+  WordPhases phases_;
   PackedFrames out_;
   ByteWriter frames_;
   uint64_t ratio_percent_ = 100;  // estimates against what came out, from the frame before

@@ -5,6 +5,7 @@
 
 #include "delta/codec/lzma_encode.h"
 #include "delta/codec/zstd_encode.h"
+#include "delta/residual/encoder.h"
 
 namespace till::delta {
 namespace {
@@ -45,6 +46,33 @@ Bytes Differences(const FrameStreams& streams) {
   return diff;
 }
 
+// DIFF and DATA through one model, in op order.
+Bytes EncodeWithModel(const FrameStreams& streams) {
+  ResidualEncoder encoder;
+  ByteView predicted = streams.predicted;
+  ByteView actual = streams.actual;
+  ByteView literal = streams.literal;
+  for (const FrameStreams::Run& run : streams.runs) {
+    if (!run.diff) {
+      encoder.Write({}, literal.first(run.length));
+      literal = literal.subspan(run.length);
+      continue;
+    }
+    encoder.StartOp(run.address, run.phase);
+    encoder.Write(predicted.first(run.length), actual.first(run.length));
+    predicted = predicted.subspan(run.length);
+    actual = actual.subspan(run.length);
+  }
+  return encoder.Finish();
+}
+
+// Mostly literals that nothing makes shorter (coded blocks sent as they are): the model would only cost time.
+bool NothingToModel(const FrameStreams& streams) {
+  if (streams.literal.size() < 4 * streams.actual.size()) return false;
+  const Bytes sketch = ZstdEncoder(1).Encode(streams.literal, kMaxWindowLog);
+  return sketch.size() + streams.literal.size() / 50 > streams.literal.size();
+}
+
 void Put(StreamIndex stream, Candidate candidate, uint64_t plain_bytes, CodedStreams& out) {
   out.infos[stream] = {candidate.codec, static_cast<uint32_t>(candidate.bytes.size()),
                        static_cast<uint32_t>(plain_bytes)};
@@ -57,6 +85,15 @@ void Put(StreamIndex stream, Candidate candidate, uint64_t plain_bytes, CodedStr
 CodedStreams CodeStreams(const FrameStreams& streams, const StreamCoderOptions& options) {
   CodedStreams out;
   Put(kControl, BestOf(streams.control, {{0, 0, 0}, {3, 0, 0}}, options), streams.control.size(), out);
+  const uint64_t plain_bytes = streams.actual.size() + streams.literal.size();
+  if (options.use_model && plain_bytes > 0 && !NothingToModel(streams)) {
+    Bytes coded = EncodeWithModel(streams);
+    if (coded.size() < plain_bytes) {
+      Put(kDiff, {Codec::kModel, std::move(coded), 0}, streams.actual.size(), out);
+      Put(kLiteral, {Codec::kModel, {}, 0}, streams.literal.size(), out);
+      return out;
+    }
+  }
   Put(kDiff, BestOf(Differences(streams), {{3, 0, 2}, {2, 2, 2}}, options), streams.actual.size(), out);
   Put(kLiteral, BestOf(streams.literal, {{3, 0, 2}, {0, 2, 2}}, options), streams.literal.size(), out);
   return out;

@@ -18,7 +18,8 @@ struct FrameStreams {
   struct Run {
     bool diff = false;
     uint32_t length = 0;
-    uint8_t phase = 0;  // of the first byte in its word
+    uint64_t address = 0;  // DIFF: of its first base byte, as an applier counts
+    uint8_t phase = 0;     // DIFF: where that byte stands in its word
   };
   std::vector<Run> runs;  // DIFF and DATA ops
 };

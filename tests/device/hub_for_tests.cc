@@ -192,6 +192,16 @@ uint64_t HubForTests::payload_bytes_sent() const {
   return payload_bytes_sent_;
 }
 
+void HubForTests::Forget(const std::string& url_path) {
+  const std::lock_guard lock(mutex_);
+  served_.erase(url_path);
+}
+
+uint64_t HubForTests::requests() const {
+  const std::lock_guard lock(mutex_);
+  return requests_;
+}
+
 std::vector<uint64_t> HubForTests::payload_starts() const {
   const std::lock_guard lock(mutex_);
   return payload_starts_;
@@ -213,10 +223,11 @@ void HubForTests::OnRequest(std::shared_ptr<http::Exchange> exchange) {
 
 http::Response HubForTests::Answer(const http::Request& request) {
   const std::lock_guard lock(mutex_);
+  requests_++;
   const std::string& path = request.path;
   const std::string controller = kController;
-  if (path.starts_with("/DEFAULT/tuf/")) return Metadata(path.substr(13));
   const auto blob = served_.find(path);
+  if (blob == served_.end() && path.starts_with("/DEFAULT/tuf/")) return Metadata(path.substr(13));
   if (blob != served_.end()) {
     if (!path.starts_with(controller)) mirror_tokens_.emplace_back(request.header("Authorization"));
     return Blob(request, blob->second);

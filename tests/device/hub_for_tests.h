@@ -70,6 +70,8 @@ class HubForTests : public http::Handler {
   Served& AtHub(const std::string& path);
   Served& AtMirror(const std::string& mirror, const std::string& path);
   Served& At(const std::string& url_path);
+  void Forget(const std::string& url_path);
+  uint64_t requests() const;
 
   std::vector<Heard> heard() const;                      // every report
   std::vector<Heard> heard_once() const;                 // without repeats of (action, seq)
@@ -107,6 +109,7 @@ class HubForTests : public http::Handler {
   std::atomic<bool> serves_metadata_{true};
   std::string cancel_;
   int64_t cancel_when_heard_ = -1;
+  uint64_t requests_ = 0;
   uint64_t payload_bytes_sent_ = 0;
   std::vector<uint64_t> payload_starts_;
   std::unique_ptr<http::Server> server_;  // dies first

@@ -144,6 +144,34 @@ TEST(SlotTable, IsRefusedWhenAnyByteOfItChanged) {
   }
 }
 
+TEST(TillpackProgram, MakesAndSimulatesTheTierForUnknownBases) {
+  const Scratch scratch;
+  Furnish(scratch, "p");
+  const std::string config =
+      scratch.Write("p/tillrace.toml", AsBytes(std::string(kConfig) + "[delta]\nchunks = true\n"));
+  ASSERT_EQ(RunTillpack({"release", "--config", config, "--version", "1.1.0"}).exit_code, 0);
+  EXPECT_EQ(RunTillpack({"verify", scratch.Path("p/out/1.1.0"), "--apply-all"}).exit_code, 0);
+  const ToolRun run = RunTillpack({"--json", "simulate", "--config", config, "--fleet", "1.0.0=10"});
+  ASSERT_EQ(run.exit_code, 0) << run.errors;
+  const json::Value event = LastEvent(run);
+  ASSERT_EQ(event["groups"].items().size(), 1u);
+  EXPECT_EQ(event["groups"].items()[0]["ways"].items().size(), 3u);
+  const std::vector<json::Value>& policies = event["policies"].items();
+  ASSERT_EQ(policies.size(), 4u);
+  EXPECT_GT(policies[0]["bytes"].AsInteger(), 10 * 290'000);
+  EXPECT_LT(policies[1]["bytes"].AsInteger(), policies[0]["bytes"].AsInteger()) << "chunks beat full";
+  EXPECT_LT(policies[2]["bytes"].AsInteger(), policies[1]["bytes"].AsInteger()) << "a delta beats chunks";
+  EXPECT_EQ(RunTillpack({"simulate", "--config", config, "--fleet", "1.0.0"}).exit_code, 2);
+  EXPECT_EQ(RunTillpack({"simulate", "--config", config, "--version", "9"}).exit_code, 1);
+
+  const std::string object = scratch.Path("p/out/1.1.0/rootfs.chunks.till"), rebuilt = scratch.Path("rebuilt");
+  const ToolRun applied = RunTillpack(
+      {"--json", "chunks", "apply", "--from", scratch.Path("p/old.image"), "--chunks", object, "-o", rebuilt});
+  ASSERT_EQ(applied.exit_code, 0) << applied.errors;
+  EXPECT_LT(LastEvent(applied)["missing_bytes"].AsInteger(), 60'000);
+  EXPECT_EQ(*ReadBinaryFile(rebuilt, 1 << 20), *ReadBinaryFile(scratch.Path("p/new.image"), 1 << 20));
+}
+
 TEST(TillpackProgram, HoldsAChangeToItsBudget) {
   const Scratch scratch;
   Furnish(scratch, "p");

@@ -33,7 +33,7 @@ TEST(ReleaseConfig, ReadsAWholeFileWithPathsFromItsOwnFolder) {
   EXPECT_EQ(config->images[0].slot_class, "firmware");
   EXPECT_EQ(config->bases.kind, BaseChoice::Kind::kLast);
   EXPECT_EQ(config->bases.last, 5u);
-  EXPECT_EQ(config->profile.arena_bytes, uint64_t{16} << 20);
+  EXPECT_EQ(config->profile->name, "mt7688-128m");
   EXPECT_EQ(config->keep_permille, 500u);
   EXPECT_EQ(config->rollback_index, 3u);
   EXPECT_EQ(config->keys_folder, scratch.Path("keys"));

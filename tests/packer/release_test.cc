@@ -18,7 +18,7 @@ class Releases : public testing::Test {
   void SetUp() override {
     config_.product = "pos";
     config_.boards = {"acme,pos-100"};
-    config_.profile = *FindProfile("mt7688-64m");
+    config_.profile = delta::FindProfile("mt7688-64m");
     config_.keys_folder = scratch_.Path("keys");
     config_.out_folder = scratch_.Path("out");
     Bytes image = Noise(1, 300'000);

@@ -1,0 +1,179 @@
+// The installer between what was checked and what is used: a base or a source that changes its mind in between.
+#include "device/installer.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "tests/delta/craft.h"
+
+namespace till::device {
+namespace {
+
+using delta::testing::Craft;
+
+class MemorySlot final : public Slot {
+ public:
+  explicit MemorySlot(size_t bytes) : bytes_(bytes, std::byte{0xff}) {}
+  Result<size_t> ReadAt(uint64_t offset, MutableByteView out) override {
+    return MemorySource(ByteView(bytes_)).ReadAt(offset, out);
+  }
+  uint64_t size() const override { return bytes_.size(); }
+  Status BeginAt(uint64_t offset, uint64_t) override {
+    at_ = offset;
+    return Ok();
+  }
+  Status Write(ByteView bytes) override {
+    writes++;
+    std::copy(bytes.begin(), bytes.end(), bytes_.begin() + static_cast<ptrdiff_t>(at_));
+    at_ += bytes.size();
+    return Ok();
+  }
+  Status Sync() override { return Ok(); }
+  uint64_t durable_end() const override { return at_; }
+  Status Erase() override { return Ok(); }
+  bool Holds(ByteView image) const { return std::equal(image.begin(), image.end(), bytes_.begin()); }
+  size_t writes = 0;
+
+ private:
+  Bytes bytes_;
+  uint64_t at_ = 0;
+};
+
+// From the n-th read on, one bit of what is read is another.
+class ChangingBase final : public Source {
+ public:
+  ChangingBase(const Bytes& bytes, uint64_t change_at) : bytes_(bytes), change_at_(change_at) {}
+  Result<size_t> ReadAt(uint64_t offset, MutableByteView out) override {
+    const size_t got = TILL_TRY(MemorySource(ByteView(bytes_)).ReadAt(offset, out));
+    if (++reads >= change_at_ && got > 0) out[got / 2] ^= std::byte{1};
+    return got;
+  }
+  uint64_t size() const override { return bytes_.size(); }
+  uint64_t reads = 0;
+
+ private:
+  const Bytes& bytes_;
+  uint64_t change_at_;
+};
+
+// Serves the payload in pieces; piece number `lie_at` (counted over all requests) is another than it was.
+class ChangingSource final : public PayloadFetcher {
+ public:
+  ChangingSource(const Bytes& file, uint64_t lie_at) : file_(file), lie_at_(lie_at) {}
+  Result<int> Fetch(const PayloadSource&, const FetchRange& range,
+                    const std::function<Status(ByteView)>& on_bytes) override {
+    starts.push_back(range.from);
+    for (uint64_t at = range.from; at < file_.size();) {
+      const size_t take = std::min<size_t>(4096, file_.size() - at);
+      Bytes piece(file_.begin() + static_cast<ptrdiff_t>(at), file_.begin() + static_cast<ptrdiff_t>(at + take));
+      if (++pieces == lie_at_) piece[take / 2] ^= std::byte{1};
+      at += take;
+      TILL_TRY(on_bytes(piece));
+    }
+    return 200;
+  }
+  uint64_t pieces = 0;
+  std::vector<uint64_t> starts;
+
+ private:
+  const Bytes& file_;
+  uint64_t lie_at_;
+};
+
+class Watcher final : public InstallObserver {
+ public:
+  Status OnCheckpoint(const delta::Checkpoint&, uint64_t) override { return Ok(); }
+  Status OnBytes(uint64_t) override { return Ok(); }
+};
+
+class InstallerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = "/tmp/till-installer-XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+    file_ = craft_.File();
+    plan_.is_delta = true;
+    plan_.payload = crypto::Sha256Of(file_);
+    plan_.payload_bytes = file_.size();
+    plan_.chunk_list_bytes = file_.size() - delta::testing::BodyOf(file_).size();
+    plan_.chunk_list = crypto::Sha256Of(ByteView(file_).first(plan_.chunk_list_bytes));
+    plan_.base = craft_.header().base_sha256;
+    plan_.base_bytes = craft_.base().size();
+    plan_.arena_bytes = craft_.header().arena_bytes;
+    plan_.target = {true, crypto::Sha256Of(craft_.target()), craft_.target().size(), 1, "2"};
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  InstallEnd Install(Source& base, PayloadFetcher& fetcher, MemorySlot& slot, size_t sources = 1) {
+    std::filesystem::remove(folder_ + "/head");
+    InstallInput input;
+    input.plan = plan_;
+    input.base = &base;
+    input.slot = &slot;
+    input.head_file = folder_ + "/head";
+    input.arena_bytes = 8 << 20;
+    for (size_t i = 0; i < sources; i++) input.sources.push_back({"memory", {}});
+    Watcher watcher;
+    return Installer(fetcher, watcher).Run(input);
+  }
+
+  Craft craft_ = delta::testing::ThreeFrames();
+  Bytes file_;
+  Plan plan_;
+  std::string folder_;
+};
+
+// covers S17
+TEST_F(InstallerTest, NeverCallsAnImageInstalledWhoseBaseChangedAfterItsCheck) {
+  uint64_t refused = 0, n = 1;
+  for (;; n++) {
+    ASSERT_LT(n, 10'000u);
+    ChangingBase base(craft_.base(), n);
+    ChangingSource source(file_, 0);
+    MemorySlot slot(craft_.target().size() + 4096);
+    const InstallEnd end = Install(base, source, slot);
+    if (base.reads < n) break;
+    EXPECT_EQ(end.kind == InstallEnd::Kind::kInstalled, slot.Holds(craft_.target())) << "from read " << n;
+    if (end.kind == InstallEnd::Kind::kRefused) refused++;
+    const bool before_use = end.refusal.fault != nullptr && std::string(end.refusal.fault->code) == "T2021";
+    if (before_use) {
+      EXPECT_EQ(slot.writes, 0u) << "a wrong base is found before the first write";
+    }
+  }
+  EXPECT_EQ(refused, n - 1) << "each of these reads decided about the image";
+}
+
+// covers S16
+TEST_F(InstallerTest, UsesTheBytesThatItHashedAndAsksAgainForTheOthers) {
+  for (uint64_t n = 1;; n++) {
+    ASSERT_LT(n, 10'000u);
+    ChangingBase base(craft_.base(), UINT64_MAX);
+    ChangingSource source(file_, n);
+    MemorySlot slot(craft_.target().size() + 4096);
+    const InstallEnd end = Install(base, source, slot, 2);
+    if (source.pieces < n) break;
+    EXPECT_EQ(end.kind, InstallEnd::Kind::kInstalled) << "piece " << n;
+    EXPECT_TRUE(slot.Holds(craft_.target())) << "piece " << n;
+    ASSERT_EQ(source.starts.size(), 2u) << "piece " << n;
+    // The piece ends somewhere in a chunk; that chunk is asked for again, from its start.
+    ASSERT_GE(n * 4096, source.starts[1]) << "piece " << n;
+    EXPECT_LE(n * 4096 - source.starts[1], (32u << 10) + 4096 + plan_.chunk_list_bytes) << "piece " << n;
+  }
+}
+
+// covers S16 S04
+TEST_F(InstallerTest, RefusesASourceThatAlwaysLies) {
+  ChangingBase base(craft_.base(), UINT64_MAX);
+  Bytes other = file_;
+  other[other.size() - 5] ^= std::byte{1};
+  ChangingSource source(other, 0);
+  MemorySlot slot(craft_.target().size() + 4096);
+  const InstallEnd end = Install(base, source, slot);
+  ASSERT_EQ(end.kind, InstallEnd::Kind::kRefused);
+  EXPECT_EQ(std::string(end.refusal.fault->code), "T2023");
+}
+
+}  // namespace
+}  // namespace till::device
