@@ -79,10 +79,16 @@ list(TRANSFORM zstd_parts APPEND .c)
 till_codec(zstd HEADERS lib SOURCES ${zstd_parts}
   DEFINES ZSTDLIB_VISIBLE= ZSTDERRORLIB_VISIBLE= ZSTD_DISABLE_ASM=1 ZSTD_LEGACY_SUPPORT=0 ZSTD_STRIP_ERROR_STRINGS=1
     ZSTD_TRACE=0 XXH_NAMESPACE=ZSTD_)
-# The terminal's flash counts more than the host's speed; the bytes are the same.
+# On the terminal flash counts: xz keeps its speed, whose encoder is most of an update's time. The bytes are the same.
 if(CMAKE_CROSSCOMPILING)
+  target_compile_options(pinned_zstd PRIVATE -Os)
   target_compile_definitions(pinned_zstd PRIVATE ZSTD_NO_INLINE=1 HUF_FORCE_DECOMPRESS_X1=1
     ZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1)
 endif()
 
 till_codec(lz4 HEADERS lib SOURCES lib/lz4.c lib/lz4hc.c DEFINES LZ4LIB_VISIBILITY= XXH_NAMESPACE=LZ4_)
+if(CMAKE_CROSSCOMPILING)
+  target_compile_options(pinned_zlib PRIVATE -Os)
+  target_compile_options(pinned_lz4 PRIVATE -Os)
+  target_compile_definitions(pinned_lz4 PRIVATE LZ4_FORCE_INLINE=static\ inline LZ4HC_HEAPMODE=0)
+endif()

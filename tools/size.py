@@ -62,6 +62,11 @@ def main():
               file=sys.stderr)
         if ratio and ratio >= 1.02:
             grown.append(name)
+    # The pinned codecs are linked into the programs (what the linker drops of them is not counted off here).
+    for archive in sorted(glob.glob(os.path.join(arguments[0], "..", "libpinned_*.a"))):
+        text, data, bss = output(CROSS + "size", "-t", archive).splitlines()[-1].split()[:3]
+        name = os.path.basename(archive)[len("libpinned_"):-len(".a")]
+        print(f"{'codec ' + name:16} {int(text):9} {int(data):7} {int(bss):7}   in the programs", file=sys.stderr)
     for name, size in sorted(libraries.items(), key=lambda item: -item[1]):
         print(f"  {name:28} {size:9}", file=sys.stderr)
     if "--json" in options:
