@@ -4,6 +4,7 @@
 
 #include "delta/codec/recode.h"
 #include "delta/format/arena.h"
+#include "delta/mips/predictor.h"
 #include "delta/residual/encoder.h"
 
 namespace till::delta::testing {
@@ -68,6 +69,35 @@ void Assembler::SetCodec(StreamIndex stream, Codec codec, unsigned window_log) {
   }
 }
 
+void Assembler::SetMap(const Bytes& plain, Codec codec) {
+  map_ = plain;
+  header_.map_plain_bytes = static_cast<uint32_t>(plain.size());
+  const Coded coded = CodeStream(codec, MapWindowLog(header_), plain);
+  header_.map_codec = coded.codec;
+  header_.map_coded_bytes = static_cast<uint32_t>(coded.bytes.size());
+  map_coded_ = coded.bytes;
+}
+
+uint64_t Assembler::RegionOffset(uint64_t address) const {
+  return (address < base_.size() ? address : address - base_.size()) + static_cast<uint64_t>(predict_.bias);
+}
+
+void Assembler::Predict(uint32_t predictor, uint64_t region, int64_t bias) {
+  predict_ = {.kind = OpKind::kPredict, .predictor = predictor, .region = region, .bias = bias};
+  EncodeOp(predict_, position_, control());
+  ++ops_;
+}
+
+Bytes Assembler::Predicted(uint64_t address, uint64_t length) const {
+  Bytes bytes = Read(address, length);
+  if (predict_.predictor == 0) return bytes;
+  const MipsMap map = MipsMap::Parse(map_).value();
+  MipsPredictor predictor(map);
+  predictor.Start(predict_.region, static_cast<uint32_t>(RegionOffset(address)));
+  predictor.Predict(bytes);
+  return bytes;
+}
+
 void Assembler::BeginFrame(std::vector<Segment> segments) {
   segments_ = std::move(segments);
   opened_.clear();
@@ -75,6 +105,7 @@ void Assembler::BeginFrame(std::vector<Segment> segments) {
   control_ = block_control_ = ByteWriter();
   plain_ = {};
   content_.clear();
+  predict_ = {.kind = OpKind::kPredict};
   position_ = ops_ = 0;
   for (Segment& s : segments_) {
     s.address = base_.size() + opened_.size();
@@ -109,11 +140,12 @@ void Assembler::Copy(uint64_t address, uint64_t length) {
 
 void Assembler::Diff(uint64_t address, ByteView made) {
   EncodeOp({.kind = OpKind::kDiff, .length = made.size(), .base_offset = address}, position_, control());
-  const Bytes from = Read(address, made.size());
+  const Bytes from = Predicted(address, made.size());
   for (size_t i = 0; i < made.size(); ++i) {
     plain_[kDiff].push_back(static_cast<std::byte>(static_cast<uint8_t>(made[i]) - static_cast<uint8_t>(from[i])));
   }
-  content_.push_back({address, from, Bytes(made.begin(), made.end())});
+  content_.push_back(
+      {predict_.predictor == 0 ? address : RegionOffset(address), from, Bytes(made.begin(), made.end())});
   Make(made);
 }
 
@@ -217,9 +249,9 @@ Bytes Assembler::File() {
     frames = Join(frames, EncodeFrameHeader(h));
     for (const Bytes& stream : frame.coded) frames = Join(frames, stream);
   }
-  header_.frames_bytes = frames.size();
+  header_.frames_bytes = map_coded_.size() + frames.size();
   header_.arena_bytes = static_cast<uint32_t>(ArenaBytesFor(header_));
-  return SignBody(Join(EncodeHeader(header_), frames));
+  return SignBody(Join(Join(EncodeHeader(header_), map_coded_), frames));
 }
 
 }  // namespace till::delta::testing

@@ -30,6 +30,8 @@ class Assembler {
   uint8_t AddRecode(const Recode& recode);
   void SetCodec(StreamIndex stream, Codec codec, unsigned window_log = 14);
 
+  void SetMap(const Bytes& plain, Codec codec);
+
   void BeginFrame(std::vector<Segment> segments = {});
   uint64_t SegmentAddress(size_t index) const { return segments_[index].address; }
   // The plain bytes of the address space.
@@ -37,6 +39,10 @@ class Assembler {
   void Copy(uint64_t address, uint64_t length);
   void Diff(uint64_t address, ByteView made);
   void Data(ByteView made);
+  // 1: MIPS; then `region` of the map, where the base's (or the segments') first byte has the offset `bias`.
+  void Predict(uint32_t predictor, uint64_t region = 0, int64_t bias = 0);
+  // What the open predictor makes of so many bytes from there.
+  Bytes Predicted(uint64_t address, uint64_t length) const;
   void Raw(ByteView control) { control_.Append(control), ++ops_; }
   void BeginBlock(uint32_t recode, uint32_t plain_bytes);
   // `wanted`: what shall stand in the target; empty: what the encoder gives. Differences become fixes.
@@ -52,6 +58,7 @@ class Assembler {
  private:
   ByteWriter& control() { return in_block_ ? block_control_ : control_; }
   void Make(ByteView bytes);
+  uint64_t RegionOffset(uint64_t address) const;
   bool CodeContent(CraftedFrame& frame);
 
   Bytes base_;
@@ -59,6 +66,9 @@ class Assembler {
   PayloadHeader header_;
   std::array<Codec, kStreamCount> codecs_{};
   std::vector<CraftedFrame> frames_;
+  Bytes map_;
+  Bytes map_coded_;
+  Op predict_{.kind = OpKind::kPredict};
 
   std::vector<Segment> segments_;
   Bytes opened_;  // plain bytes of the frame's segments

@@ -128,6 +128,40 @@ TEST(BlockApplier, ResumesAfterAKillAtEveryWrite) {
   }
 }
 
+// The map is fetched again, what lies between is not.
+TEST(BlockApplier, JumpsFromTheMapToItsCheckpoint) {
+  const Bytes base = Noise(400'000, 9);
+  Assembler a(base);
+  ByteWriter map;
+  for (const uint32_t field : {0x80000000u, 400'000u, 1u, 0u, 100u, 8u}) map.U32(field);
+  a.SetMap(map.bytes(), Codec::kStored);
+  for (uint64_t i = 0; i < 5; ++i) {
+    a.BeginFrame();
+    a.Data(Noise(50'000, i));
+    a.Predict(1);
+    a.Diff(i * 1000, a.Predicted(i * 1000, 40'000));
+    a.EndFrame();
+  }
+  const Bytes file = a.File();
+  Job job({a.base(), a.target(), file});
+  MemoryTarget first({}, 35);
+  const auto applier = job.NewApplier(first);
+  ASSERT_TRUE(applier->Start().ok());
+  ASSERT_FALSE(job.Pump(*applier).ok());
+  const Checkpoint checkpoint = applier->LastCheckpoint();
+  ASSERT_GT(checkpoint.body_offset, 100'000u);
+  MemoryTarget second(first.bytes());
+  MemorySource written(first.bytes());
+  const auto next = job.NewApplier(second);
+  ASSERT_TRUE(next->Resume(checkpoint, written).ok());
+  EXPECT_EQ(next->next_body_offset(), 0u);
+  ASSERT_TRUE(next->Write(BodyOf(file).first(100'000)).ok()) << "the rest behind the map's chunk is dropped";
+  EXPECT_EQ(next->next_body_offset(), checkpoint.body_offset >> kChunkLog2 << kChunkLog2);
+  const Status done = job.Pump(*next);
+  ASSERT_TRUE(done.ok()) << done.error().what;
+  EXPECT_EQ(second.bytes(), job.all.target);
+}
+
 // Every byte of a small payload, with hashes made anew. covers D09 S04
 TEST(BlockApplier, SurvivesEveryFlippedBitOfASmallPayload) {
   const Assembled all = Small();

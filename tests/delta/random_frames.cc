@@ -19,10 +19,38 @@ class Dice {
   uint64_t state_;
 };
 
+void PutWord(Bytes& bytes, size_t at, uint64_t word) {
+  for (size_t b = 0; b < 4; ++b) bytes[at + b] = static_cast<std::byte>(word >> 8 * b);
+}
+
+// Two MIPS words that say addresses near 0x80000000.
+void AddCode(Dice& dice, Bytes& bytes, size_t at) {
+  const uint64_t offset = dice.Below(40'000);
+  const uint64_t reg = dice.Below(32);
+  switch (dice.Below(3)) {
+    case 0:
+      PutWord(bytes, at, 3u << 26 | offset);                             // jal
+      PutWord(bytes, at + 4, reg << 21 | reg << 16 | reg << 11 | 0x21);  // addu
+      break;
+    case 1:
+      PutWord(bytes, at, 15u << 26 | reg << 16 | (0x8000 + (offset >> 15)));  // lui
+      PutWord(bytes, at + 4, (dice.Below(2) == 0 ? 9u : 35u) << 26 | reg << 21 | reg << 16 | (offset & 0xffff));
+      break;
+    default:
+      PutWord(bytes, at, 0x80000000u + offset);  // a pointer
+      PutWord(bytes, at + 4, 0);
+  }
+}
+
 // Half words of a small set, half noise: it compresses, but not away.
 Bytes Content(Dice& dice, size_t count) {
   Bytes bytes(count);
   for (size_t i = 0; i < count;) {
+    if (dice.Below(6) == 0 && i % 4 == 0 && count - i >= 8) {
+      AddCode(dice, bytes, i);
+      i += 8;
+      continue;
+    }
     const size_t run = std::min<size_t>(count - i, 1 + dice.Below(24));
     const bool noise = dice.Below(3) == 0;
     const auto word = static_cast<uint8_t>(dice.Below(9) * 17);
@@ -67,6 +95,7 @@ class RandomPayload {
       if (stream == kLiteral && codec == Codec::kModel) codec = Codec::kStored;
       assembler.SetCodec(stream, codec, 12 + dice_.Below(9));
     }
+    if (dice_.Below(2) == 0) AddMap(assembler, codecs);
     const size_t frames = 1 + dice_.Below(3);
     for (size_t i = 0; i < frames; ++i) AddFrame(assembler, about_bytes_ / frames);
     result_.base = assembler.base();
@@ -91,6 +120,24 @@ class RandomPayload {
     return base;
   }
 
+  // One region from 0x80000000 on, in which things moved; it is as long as everything may be.
+  void AddMap(Assembler& to, uint8_t codecs) {
+    region_bytes_ = static_cast<uint32_t>(10 * about_bytes_);
+    std::vector<uint32_t> fields = {0x80000000u, region_bytes_, 0, 0};
+    std::vector<uint32_t> shifts;
+    for (uint64_t start = dice_.Below(500); start < region_bytes_; start += 1 + dice_.Below(5000)) {
+      fields.push_back(static_cast<uint32_t>(start));
+      shifts.push_back(static_cast<uint32_t>(dice_.Below(2000) * 4 - 4000));
+    }
+    fields[2] = static_cast<uint32_t>(shifts.size());
+    fields.insert(fields.end(), shifts.begin(), shifts.end());
+    ByteWriter plain;
+    for (const uint32_t field : fields) plain.U32(field);
+    Codec codec = static_cast<Codec>(dice_.Below(4));
+    if ((codecs & CodecBit(codec)) == 0) codec = Codec::kStored;
+    to.SetMap(plain.bytes(), codec);
+  }
+
   void AddFrame(Assembler& to, size_t bytes) {
     std::vector<Segment> segments;
     const size_t count = dice_.Below(std::min<size_t>(blocks_.size(), 5) + 1);
@@ -105,10 +152,8 @@ class RandomPayload {
       } else {
         AddOp(to, 1 + dice_.Below(bytes / 4 + 1));
       }
-      if (dice_.Below(8) == 0) {
-        const std::byte none[] = {std::byte{1 << 2 | 3}, std::byte{0}};  // PREDICT 0
-        to.Raw(none);
-      }
+      if (dice_.Below(8) == 0) to.Predict(0);
+      if (region_bytes_ > 0 && dice_.Below(3) == 0) to.Predict(1, 0, static_cast<int64_t>(dice_.Below(100)));
     } while (to.target().size() - start < bytes);
     to.EndFrame();
   }
@@ -140,7 +185,7 @@ class RandomPayload {
       const uint64_t space = opened ? segment_bytes_ : to.base().size();
       length = std::min(length, space);
       const uint64_t address = dice_.Below(space - length + 1) + (opened ? to.base().size() : 0);
-      made = to.Read(address, length);
+      made = kind == 0 ? to.Read(address, length) : to.Predicted(address, length);
       if (kind == 0) {
         to.Copy(address, length);
       } else {
@@ -158,6 +203,7 @@ class RandomPayload {
   uint32_t block_bytes_ = 0;
   std::vector<Segment> blocks_;
   uint64_t segment_bytes_ = 0;
+  uint32_t region_bytes_ = 0;
   Assembled result_;
 };
 

@@ -5,11 +5,12 @@ usage: reference_apply.py PAYLOAD BASE|- OUT          applies one payload
        reference_apply.py --pairs FOLDER              FOLDER/N.base, N.payload, N.target: applies and compares all
        reference_apply.py --goldens FOLDER            applies FOLDER/v1-*.bin to v1-base.bin, v2-*.bin to v2-base.bin
 
-Exit 0 when every image came out right. Codecs: reference_codecs.py and reference_residual.py.
+Exit 0 when every image came out right. The parts: reference_codecs.py, reference_residual.py, reference_mips.py.
 """
 import hashlib, os, struct, sys
 
 from reference_codecs import make_block, need, open_block, stream
+from reference_mips import predict, read_map
 from reference_residual import Decoder
 
 
@@ -96,6 +97,8 @@ class Header:
         self.map_codec, count = body[151] >> 4, body[150]
         self.recodes = [body[152 + 8 * i:160 + 8 * i] for i in range(count)]
         self.block_plain, = struct.unpack_from("<I", body, 184)
+        window = max(self.map_plain - 1, 4095).bit_length()
+        self.map = read_map(stream(self.map_codec, body[192:192 + self.map_coded], self.map_plain, window))
 
 
 def read_segments(control, header, base):
@@ -124,14 +127,18 @@ def add_fixes(control, block):
 
 def play(header, base, op_count, control, content):
     opened = read_segments(control, header, base) if header.minor == 2 else b""
-    made, block, position = bytearray(), None, 0
+    made, block, position, region, bias = bytearray(), None, 0, None, 0
     for _ in range(op_count):
         word = control.varint()
         length, kind = word >> 2, word & 3
         if kind == 3:
             need(header.minor == 2, "op")
             if length == 1:
-                need(control.varint() == 0, "predictor")
+                predictor = control.varint()
+                need(predictor < 2, "predictor")
+                region = None
+                if predictor == 1:
+                    region, bias = header.map[control.varint()], control.signed()
                 continue
             need(length == 0 and block is None, "block")
             recode, plain_bytes, coded_bytes = control.varint(), control.varint(), control.varint()
@@ -146,7 +153,12 @@ def play(header, base, op_count, control, content):
             need(0 <= position and at + length <= len(space), "op outside the base")
             piece = space[at:at + length]
             if kind == 1:
-                piece = content.corrected(position, piece)
+                offset = position
+                if region:
+                    offset = at + bias
+                    need(0 <= offset and offset + length <= region.size, "a prediction outside its region")
+                    piece = predict(region, offset, piece)
+                piece = content.corrected(offset, piece)
             position += length
         if block is None:
             made += piece
