@@ -12,6 +12,7 @@ namespace till::device {
 namespace {
 
 constexpr uint64_t kMaxHeadBytes = 33 << 20;        // a list for 4 GiB and one chunk
+constexpr uint64_t kWorthwhileBytes = 4096;         // of a round over all sources: below it the link rests
 constexpr uint64_t kCopyCheckpointBytes = 1 << 20;  // within one long COPY
 
 // The applier's way into the slot. "Durable" is what a sync leaves behind: Job syncs before it uses a checkpoint.
@@ -332,6 +333,7 @@ InstallEnd Installer::Job::Run() {
   if (!applier) checkpoint = delta::Checkpoint{};
   size_t wrong_sources = 0;
   size_t tried = 0;
+  uint64_t round_from = position();
   for (size_t at = 0; flow != Flow::kEnd && at < input.sources.size();) {
     if (flow == Flow::kRestart) {
       log::Warn("the checkpoint does not fit this payload: from the start", {});
@@ -358,6 +360,12 @@ InstallEnd Installer::Job::Run() {
     }
     tried++;
     at++;
+    // Every source broke off, but bytes came: once more around with what is here already. A new start would begin at
+    // the last checkpoint, and a link that never holds for a whole frame would fetch the same bytes for ever.
+    if (at == input.sources.size() && position() >= round_from + kWorthwhileBytes) {
+      round_from = position();
+      at = 0;
+    }
   }
   end.received_bytes = furthest;
   if (end.kind == InstallEnd::Kind::kInterrupted && tried > 0 && wrong_sources == tried) {

@@ -130,6 +130,7 @@ TEST_F(AgentTest, GoesOnLaterWhenNoSourceDelivers) {
   hub_->Sign();
   hub_->AtHub(full).cut_after = 200'000;
   hub_->AtHub(full).cuts_left = 1;
+  hub_->AtHub(full).refusals_after_cut = 1;
   TerminalForTests terminal(folder_ + "/t", *hub_, old_image_, "1.0.0");
   hub_->Offer({.payload_path = full});
   EXPECT_EQ(terminal.BootAndRun().status, 0) << "it waits for the next round";
@@ -220,6 +221,7 @@ TEST_F(AgentTest, StartsAnewWhenTheJournalsCheckpointIsForged) {
     TerminalForTests terminal(folder_ + "/t" + action, *hub_, old_image_, "1.0.0");
     hub_->AtHub(full).cut_after = 250'000;
     hub_->AtHub(full).cuts_left = 1;
+    hub_->AtHub(full).refusals_after_cut = 1;
     hub_->Offer({.action = action, .payload_path = full});
     ASSERT_EQ(terminal.BootAndRun().status, 0) << terminal.FileText("log");
     Journal journal(OpenRecordFile(terminal.folder() + "/data/journal", Journal::kCopyBytes, false).value());

@@ -109,19 +109,25 @@ TEST_F(Network, WithWrongPayloadBytesGoesOnWhenTheyAreRight) {
 }
 
 // covers F09
-TEST_F(Network, LostAgainAndAgainCostsAtMostAChunkEachTime) {
-  Served& served = hub_->AtHub(full_);
-  const uint64_t size = hub_->payload(full_).size();
-  served.cut_after = 47'000;  // a chunk and a bit: what is less than a chunk is asked for again
-  uint64_t runs = 0;
-  while (hub_->Outcome("1").empty()) {
-    ASSERT_LT(++runs, 100u) << terminal_->FileText("log");
-    const auto ended = terminal_->BootAndRun();
-    ASSERT_TRUE(ended.status == 0 || ended.status == 10) << terminal_->FileText("log");
+TEST_F(Network, LostAgainAndAgainIsTakenUpWhereItBroke) {
+  for (const uint64_t cut_after : {uint64_t{5'000}, uint64_t{17'000}, uint64_t{47'000}, uint64_t{150'000}}) {
+    const std::string action = std::to_string(cut_after);
+    TerminalForTests terminal(folder_ + "/t" + action, *hub_, old_image_, "1.0.0");
+    hub_->AtHub(full_).cut_after = cut_after;
+    hub_->Offer({.action = action, .payload_path = full_});
+    const uint64_t before = hub_->payload_bytes_sent();
+    terminal.BootUntilItRests();
+    EXPECT_EQ(hub_->Outcome(action), "success") << terminal.FileText("log");
+    EXPECT_LE(hub_->payload_bytes_sent() - before, hub_->payload(full_).size()) << "not one byte twice";
   }
-  EXPECT_EQ(hub_->Outcome("1"), "success");
-  EXPECT_GT(runs, 5u);
-  EXPECT_LE(hub_->payload_bytes_sent(), size + runs * (33 << 10));
+}
+
+// covers F11
+TEST_F(Network, ThatBringsNextToNothingIsLeftAloneForAWhile) {
+  hub_->AtHub(full_).cut_after = 100;
+  const uint64_t before = hub_->requests();
+  EXPECT_EQ(terminal_->BootAndRun().status, 0);
+  EXPECT_LE(hub_->requests() - before, 24u) << "a tight loop";
 }
 
 }  // namespace

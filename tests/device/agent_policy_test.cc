@@ -237,6 +237,7 @@ TEST_F(Policy, StopsWhereTheBudgetEndsWhenBytesMustBeFetchedTwice) {
   Served& served = hub_->AtHub(full_);
   served.cut_after = 100'000;  // in the middle of a chunk: its start comes twice
   served.cuts_left = 1;
+  served.refusals_after_cut = 1;
   hub_->Offer({.payload_path = full_});
   for (int i = 0; i < 4; i++) EXPECT_EQ(terminal_->BootAndRun().status, 0) << Log();
   EXPECT_LE(hub_->payload_bytes_sent(), size + 1000 + (64 << 10));

@@ -339,8 +339,9 @@ http::Response HubForTests::Feedback(const http::Request& request, bool about_ca
 
 http::Response HubForTests::Blob(const http::Request& request, Served& served) {
   if (served.status != 200) return http::TextResponse(served.status, "");
+  if (served.refusals_left > 0) return served.refusals_left--, http::TextResponse(503, "");
   const bool cut_now = served.cuts_left > 0 && served.cut_after != UINT64_MAX;
-  if (cut_now) served.cuts_left--;
+  if (cut_now) served.cuts_left--, served.refusals_left = served.refusals_after_cut;
   http::RangeBody body;
   body.size = served.bytes.size();
   body.etag = "\"" + Hex(served.bytes) + "\"";

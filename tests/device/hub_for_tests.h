@@ -21,6 +21,8 @@ struct Served {
   std::string bytes;
   uint64_t cut_after = UINT64_MAX;  // bytes of an answer, then the connection breaks
   int cuts_left = 1'000'000;        // answers that are cut
+  int refusals_after_cut = 0;       // then so many answers are 503: the link rests
+  int refusals_left = 0;
   int status = 200;
 };
 
