@@ -10,7 +10,7 @@ constexpr std::array<int32_t, 19> kRate = {512, 341, 256, 205, 171, 146, 128, 10
                                            64,  57,  51,  46,  43,  39,  37,  34,  32};
 constexpr int32_t kLowest = 16;
 constexpr int32_t kHighest = 65520;
-constexpr int32_t kLearningRate = 3;
+constexpr int32_t kLearningRate = 7;
 constexpr unsigned kLearningShift = 18;
 
 }  // namespace
@@ -44,6 +44,7 @@ void ContextMixer::LookUp(const uint32_t* contexts, size_t count) {
 void ContextMixer::Learn(int32_t* weights, uint32_t probability, uint32_t bit) const {
   const int32_t error = (static_cast<int32_t>(bit << 16) - static_cast<int32_t>(probability)) * kLearningRate;
   for (size_t i = 0; i < input_count_; ++i) {
+    if (inputs_[i] == 0) continue;
     const int32_t step = (inputs_[i] * error + (1 << (kLearningShift - 1))) >> kLearningShift;
     weights[i] = static_cast<int32_t>(static_cast<uint32_t>(weights[i]) + static_cast<uint32_t>(step));
   }

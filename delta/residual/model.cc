@@ -3,10 +3,13 @@
 namespace till::delta {
 namespace {
 
-constexpr int32_t kFirstWeight = (1 << 16) / 5;
+constexpr int32_t kFirstWeight = (1 << 16) / 8;
 constexpr uint8_t kMaxConfidence = 15;
+constexpr uint32_t kQuickStart = (1u << 22) - (1u << 13);
 
 constexpr bool IsImmediate(WordKind kind) { return kind >= WordKind::kLuiGp && kind <= WordKind::kBranch; }
+
+}  // namespace
 
 WordKind KindOf(uint32_t word) {
   const uint32_t opcode = word >> 26;
@@ -24,6 +27,8 @@ WordKind KindOf(uint32_t word) {
   const bool branch = opcode == 1 || (opcode >= 4 && opcode <= 7) || (opcode >= 20 && opcode <= 23);
   return branch ? WordKind::kBranch : WordKind::kOther;
 }
+
+namespace {
 
 // Immediates of these kinds mean different things: offsets from $gp, branch distances, upper halves, addresses.
 uint32_t ImmediateSpace(WordKind kind) {
@@ -50,19 +55,24 @@ void ResidualModel::Reset() {
   for (auto& table : tables_) table.fill({});
   equal_by_kind_.Reset(kFirstWeight);
   equal_by_votes_.Reset(kFirstWeight);
+  expected_by_table_.Reset(kFirstWeight);
+  expected_by_votes_.Reset(kFirstWeight);
   byte_by_votes_.Reset(kFirstWeight);
   byte_by_bits_.Reset(kFirstWeight);
-  literal_by_flavour_.Reset(kFirstWeight);
+  literal_by_place_.Reset(kFirstWeight);
   literal_by_bits_.Reset(kFirstWeight);
   byte_equal_.Reset(kFirstWeight);
   bias_weights_.Reset(kFirstWeight);
   kind_history_.fill(0);
+  hit_history_.fill(0);
+  for (auto& of_kind : quick_) of_kind.fill(kQuickStart);
   history_ = 0;
   run_ = 0;
   last_word_ = 0;
   last_bytes_ = 0;
   phase_ = 0;
   bias_ = 0;
+  has_words_ = false;
 }
 
 unsigned ResidualModel::RunClass() const {
@@ -71,6 +81,19 @@ unsigned ResidualModel::RunClass() const {
   if (run_ < 16) return 5;
   if (run_ < 32) return 6;
   return run_ < 256 ? 7 : run_ < 2048 ? 8 : 9;
+}
+
+bool ResidualModel::IsSuspect(uint32_t predicted, WordKind kind) const {
+  const uint32_t keys[] = {HashOf(predicted, 1), IsImmediate(kind)
+                                                     ? HashOf((predicted & 0xffff) | ImmediateSpace(kind), 10)
+                                                     : HashOf(predicted >> 4, 2)};
+  for (size_t i = 0; i < 2; ++i) {
+    const Candidate& candidate = tables_[i][keys[i] >> (32 - kCandidateLog)];
+    if (candidate.check == static_cast<uint16_t>(keys[i]) && candidate.confidence != 0 && candidate.delta != 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 ResidualModel::Word ResidualModel::LookAt(uint32_t predicted) {

@@ -31,6 +31,8 @@ enum class WordKind : uint8_t {
   kOther,
 };
 
+WordKind KindOf(uint32_t word);
+
 class ResidualModel {
  public:
   void Reset();
@@ -67,10 +69,19 @@ class ResidualModel {
 
   template <typename Coder>
   uint32_t CodeWord(Coder& coder, uint32_t predicted, uint32_t actual);
+  // The short way through long equal stretches. kSlow: not allowed here, nothing was coded.
+  enum class Quick : uint8_t { kSlow, kEqual, kChanged };
+  template <typename Coder>
+  Quick CodeQuickly(Coder& coder, uint32_t predicted, uint32_t equal);
   template <typename Coder>
   uint32_t CodeIsEqual(Coder& coder, const Word& word, uint32_t equal);
+  // A word that changed: is it what a table expects? Tables that were wrong lose their say in `word`.
   template <typename Coder>
-  uint32_t CodeChangedWord(Coder& coder, const Word& word, uint32_t actual);
+  uint32_t CodeChangedWord(Coder& coder, Word& word, uint32_t actual);
+  template <typename Coder>
+  uint32_t CodeIsExpected(Coder& coder, const Word& word, size_t table, size_t guess, uint32_t right);
+  template <typename Coder>
+  uint32_t CodeUnexpectedWord(Coder& coder, const Word& word, uint32_t actual);
   template <typename Coder>
   uint8_t CodePredictedByte(Coder& coder, uint8_t predicted, uint8_t actual);
   template <typename Coder>
@@ -80,24 +91,31 @@ class ResidualModel {
   void Note(const Word& word, uint32_t actual);
   void NoteByte(uint8_t byte) { last_bytes_ = last_bytes_ << 8 | byte; }
   unsigned RunClass() const;
+  // Whether a table knows that words like this one changed.
+  bool IsSuspect(uint32_t predicted, WordKind kind) const;
 
   ContextMixer mixer_;
   std::array<std::array<Candidate, size_t{1} << kCandidateLog>, kTables> tables_;
   WeightSets<21, 160> equal_by_kind_;
   WeightSets<21, 243> equal_by_votes_;
+  WeightSets<15, 96> expected_by_table_;
+  WeightSets<15, 32> expected_by_votes_;
   WeightSets<25, 128> byte_by_votes_;
-  WeightSets<25, 256> byte_by_bits_;
-  WeightSets<15, 16> literal_by_flavour_;
+  WeightSets<25, 128> byte_by_bits_;
+  WeightSets<15, 8> literal_by_place_;
   WeightSets<15, 256> literal_by_bits_;
   WeightSets<7, 1> byte_equal_;
   WeightSets<3, 1> bias_weights_;
-  std::array<uint32_t, 16> kind_history_;  // last changed-or-not of each kind, newest lowest
+  std::array<uint32_t, 16> kind_history_;           // last changed-or-not of each kind, newest lowest
+  std::array<std::array<uint32_t, 10>, 16> quick_;  // that a word is equal, in 1/2^22: by kind and run
   uint32_t history_;
-  uint32_t run_;  // equal words in a row
+  std::array<uint32_t, 16> hit_history_;  // whether the first guess of each kind held, newest lowest
+  uint32_t run_;                          // equal words in a row
   uint32_t last_word_;
   uint32_t last_bytes_;
   uint32_t phase_;
-  uint32_t bias_;  // phase - address, as the last op had it
+  bool has_words_;  // a DIFF op has told where words begin: literals go on from there
+  uint32_t bias_;   // phase - address, as the last op had it
 };
 
 }  // namespace till::delta
