@@ -21,7 +21,7 @@ def _tables():
 SQUASH, STRETCH = _tables()
 TRUST = (0, 10, 14, 16, 18, 19, 20, 20)
 RATE = (512, 341, 256, 205, 171, 146, 128, 102, 85, 73, 64, 57, 51, 46, 43, 39, 37, 34, 32)
-FIRST_WEIGHT = (1 << 16) // 5
+FIRST_WEIGHT = (1 << 16) // 8
 
 
 def clamp(x):
@@ -67,7 +67,8 @@ class Decoder(RangeDecoder):
         self.slots = {}  # index: [probability, count, check]
         self.weights = {}
         self.tables = [{} for _ in range(5)]
-        self.kind_history = [0] * 15
+        self.kind_history, self.hit_history, self.quick = [0] * 15, [0] * 15, {}
+        self.has_words = False
         self.history = self.run = self.last_word = self.last_bytes = self.phase = self.bias = 0
 
     def set_of(self, name, number, inputs):
@@ -92,7 +93,7 @@ class Decoder(RangeDecoder):
         probability = SQUASH[((x1 + x2) >> 1) + 2048]
         bit = self.bit(probability)
         for weights, x in ((first, x1), (second, x2)):
-            error = ((bit << 16) - SQUASH[x + 2048]) * 3
+            error = ((bit << 16) - SQUASH[x + 2048]) * 7
             for i, value in enumerate(inputs):
                 weights[i] = signed(weights[i] + ((value * error + (1 << 17)) >> 18))
         surprise = 65536 - probability if bit else probability
@@ -113,11 +114,16 @@ class Decoder(RangeDecoder):
         for _ in range(2):
             weights = self.set_of("bias", 0, 3)
             node = node << 1 | self.ask([hash_of(node, 400) | 1], weights, weights)
+        self.has_words = True
         self.bias = (self.bias + node) & 3
         self.phase = (address + self.bias) & 3
 
     def literals(self, count):
-        return bytes(self.literal(0) for _ in range(count))
+        out = bytearray()
+        for _ in range(count):
+            out.append(self.literal(0))
+            self.phase = (self.phase + 1) & 3 if self.has_words else self.phase
+        return bytes(out)
 
     def predicted(self, predicted):
         out, i = bytearray(), 0
@@ -144,25 +150,28 @@ class Decoder(RangeDecoder):
         return predicted
 
     def literal(self, flavour):
-        h, f = self.last_bytes, flavour * 100
-        hashes = [hash_of(flavour, 310), hash_of(h & 0xff, 311 + f), hash_of(h & 0xffff, 312 + f),
-                  hash_of(h & 0xffffff, 313 + f), hash_of(h, 314 + f), hash_of(h >> 24 | h & 0xff00, 315 + f),
-                  hash_of(h & 0xffff00, 317)]
+        h, place = self.last_bytes, flavour * 4 + self.phase
+        f, p = flavour * 100, place * 100
+        hashes = [hash_of(place, 310), hash_of(h & 0xff, 311 + p), hash_of(h & 0xffff, 312 + p),
+                  hash_of(h & 0xffffff, 313 + f), hash_of(h, 314 + f), hash_of(h >> 24 << 8 | h & 0xff, 315 + p),
+                  hash_of(h >> 24, 316 + p)]
         node = 1
         for _ in range(8):
             spread = node * 0x9E3779B1 & M32
             contexts = [(x ^ spread) | 1 for x in hashes]
-            node = node << 1 | self.ask(contexts, self.set_of("flavour", flavour, 15), self.set_of("bits", node, 15))
+            node = node << 1 | self.ask(contexts, self.set_of("place", place, 15), self.set_of("bits", node, 15))
         self.last_bytes = (self.last_bytes << 8 | node & 255) & M32
         return node & 255
 
     def word(self, old):
         kind = kind_of(old)
+        quick = self.quickly(old, kind)
+        if quick == 1:
+            return old
         immediate_kind = 3 <= kind <= 12
         mask = 0xffff if immediate_kind else M32
         if immediate_kind:
-            immediate = old & 0xffff
-            space = {5: 1, 6: 1, 8: 1, 9: 1, 12: 2, 3: 4, 4: 4}.get(kind, 0) << 16
+            immediate, space = old & 0xffff, space_of(kind)
             keys = [hash_of(old, 1), hash_of(immediate | space, 10), hash_of(kind, 3),
                     hash_of(immediate >> 5 | space, 12), hash_of(immediate >> 9 | kind << 16, 13)]
         else:
@@ -176,16 +185,69 @@ class Decoder(RangeDecoder):
             candidates.append(candidate)
         expected = [old] + [old & ~mask & M32 | (old + c[2]) & mask for c in candidates]
         confidence = [1] + [c[1] for c in candidates]
-        new = old if self.is_equal(old, kind, keys, expected, confidence) else \
-            self.changed(old, kind, mask, keys, expected, confidence)
+        new = old
+        if quick == 0 or not self.is_equal(old, kind, keys, expected, confidence):
+            new = self.guessed(old, kind, keys, expected, confidence)
+            if new is None:
+                new = self.changed(old, kind, mask, keys, expected, confidence)
         self.note(old, new, kind, mask, candidates)
         return new
+
+    def run_class(self):
+        return next((i for i, end in enumerate((1, 2, 3, 4, 8, 16, 32, 256, 2048)) if self.run < end), 9)
+
+    def quickly(self, old, kind):
+        """The short way: 1 equal, 0 changed, None not taken."""
+        if self.run < 4:
+            return None
+        place = kind, self.run_class()
+        chance = self.quick.setdefault(place, (1 << 22) - (1 << 13))
+        second = hash_of(old & 0xffff | space_of(kind), 10) if 3 <= kind <= 12 else hash_of(old >> 4, 2)
+        for table, key in ((self.tables[0], hash_of(old, 1)), (self.tables[1], second)):
+            check, confidence, delta = table.get(key >> 22, (0, 0, 0))
+            if check == key & 0xffff and confidence and delta:
+                return None
+        if chance < (1 << 22) - (1 << 16):
+            return None
+        if not self.bit(min(chance >> 6, 65535)):
+            self.quick[place] -= chance >> 7
+            return 0
+        self.quick[place] += (1 << 22) - chance >> 7
+        self.run += 1
+        self.history = self.history << 1 & M32
+        self.kind_history[kind] = self.kind_history[kind] << 1 & M32
+        self.last_word = old
+        self.last_bytes = int.from_bytes(old.to_bytes(4, "little"), "big")
+        return 1
+
+    def guessed(self, old, kind, keys, expected, confidence):
+        """What a table expects of a changed word, or None. Tables that were wrong lose their confidence."""
+        for guess in range(2):
+            says = [i for i in range(1, 6) if confidence[i] and expected[i] != old]
+            if not says:
+                return None
+            best = max(says, key=lambda i: (confidence[i], -i))
+            sure, who, word = confidence[best], best * 2 + guess, expected[best]
+            votes = sum(1 << i - 1 for i in range(1, 6) if confidence[i] and expected[i] == word)
+            contexts = [hash_of(who * 16 + sure, 500 + kind * 1000), hash_of(votes * 16 + sure, 501 + who * 1000),
+                        hash_of(kind * 16 + (self.hit_history[kind] & 15), 502 + who * 1000),
+                        hash_of(keys[1], 503 + who), hash_of(keys[3], 520 + who),
+                        hash_of(word - old & M32, 540 + kind * 1000), hash_of(keys[4], 560 + who)]
+            right = self.ask([c | 1 for c in contexts], self.set_of("expected", who * 8 + min(sure, 7), 15),
+                             self.set_of("expected votes", votes, 15))
+            self.hit_history[kind] = (self.hit_history[kind] << 1 | 1 - right) & M32
+            if right:
+                return word
+            for i in range(1, 6):
+                if expected[i] == word:
+                    confidence[i] = 0
+        return None
 
     def is_equal(self, old, kind, keys, expected, confidence):
         votes = 0
         for e, c in list(zip(expected, confidence))[1:]:
             votes = votes * 3 + (0 if c == 0 else 1 if e == old else 2)
-        run_class = next((i for i, end in enumerate((1, 2, 3, 4, 8, 16, 32, 256, 2048)) if self.run < end), 9)
+        run_class = self.run_class()
         sure = min(confidence[1], 7) + min(confidence[2], 7) * 8 + min(confidence[3], 7) * 64
         contexts = [hash_of(old, 100), hash_of(votes * 64 + kind, 101),
                     hash_of(kind * 16 + (self.kind_history[kind] & 15), 102 + run_class * 1000),
@@ -225,7 +287,7 @@ class Decoder(RangeDecoder):
                                             (e >> index & 1) + 2 * index) | 1)
                     agree |= 1 << i if i < 3 else 0
                 node = node << 1 | self.ask(contexts, self.set_of("votes", agree * 16 + flavour, 25),
-                                            self.set_of("byte bits", node, 25))
+                                            self.set_of("byte bits", node & 127, 25))
             made |= (node & 255) << 8 * b
         return made
 
@@ -248,6 +310,10 @@ class Decoder(RangeDecoder):
 
     def ended_well(self):
         return len(self.coded) <= self.used <= len(self.coded) + 4
+
+
+def space_of(kind):
+    return {5: 1, 6: 1, 8: 1, 9: 1, 12: 2, 3: 4, 4: 4}.get(kind, 0) << 16
 
 
 def kind_of(word):
