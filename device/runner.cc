@@ -275,6 +275,7 @@ Runner::Outcome Runner::Perform(Action action) {
 // Waits, then begins anew with what the boot record says now.
 Runner::Outcome Runner::Rest(bool back_off) {
   Outcome outcome = Emit(Event::Kind::kStarted);
+  status_.Write(state_, state_.received(), true);  // with what went wrong since the last time
   if (once_) {
     outcome.end = RunEnd::kStopped;
     return outcome;

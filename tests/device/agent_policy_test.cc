@@ -517,6 +517,27 @@ TEST_F(Medium, WithoutMetadataNothingIsInstalled) {
   EXPECT_NE(Why().find("T2013"), std::string::npos);
 }
 
+// --- The restart ---
+
+TEST_F(Policy, RestartsByItsCommandAndTellsWhenThatFails) {
+  PublishBoth();
+  Start();
+  terminal_->Set("reboot = touch " + folder_ + "/t/rebooted && kill -TERM $PPID");
+  hub_->Offer({.payload_path = delta_});
+  EXPECT_EQ(terminal_->BootAndRun().status, 0) << "stopped, as a restart stops it" << Log();
+  EXPECT_TRUE(FileExists(folder_ + "/t/rebooted"));
+  EXPECT_EQ(terminal_->Record().trial, 1);
+  // The command does nothing: it is said, and tried again; the trial is still to come.
+  const std::string conf = terminal_->FileText("tilld.conf");
+  std::ofstream(terminal_->config_file(), std::ios::binary)
+      << conf.substr(0, conf.find("reboot =")) << "reboot = false\n";
+  EXPECT_EQ(terminal_->RunAgain().status, 0) << Log();
+  EXPECT_NE(Why().find("T2030"), std::string::npos);
+  std::ofstream(terminal_->config_file(), std::ios::binary) << conf.substr(0, conf.find("reboot ="));
+  terminal_->BootUntilItRests();
+  EXPECT_EQ(hub_->Outcome("1"), "success") << Log();
+}
+
 // --- On the bench ---
 
 TEST_F(Policy, SimulatesAPowerCutAndGoesOnFromThere) {
