@@ -30,7 +30,23 @@ Result<till_boot_copies> BootControl::Read() {
   return read;
 }
 
+Status BootControl::FirmNewest(const till_boot_copies& read) {
+  RecordBytes same;
+  till_boot_encode(&read.record, same.data());
+  return file_->ProgramOver(read.copy, std::as_bytes(std::span(same)));
+}
+
+Status BootControl::MakeFirm(const till_boot_copies& read) {
+  if (!read.found) return Ok();
+  TILL_TRY(FirmNewest(read));
+  const int other = 1 - read.copy;
+  const RecordBytes zeros{};
+  return read.valid[other] ? Ok() : file_->ProgramOver(other, std::as_bytes(std::span(zeros)));
+}
+
 Status BootControl::Write(const till_boot_copies& read, const till_boot_record& next) {
+  // The other copy will be erased: the one that counts must not be one that only happens to read well.
+  if (read.found) TILL_TRY(FirmNewest(read));
   till_boot_write write;
   till_boot_plan_write(&read, &next, &write);
   TILL_TRY(file_->Write(write.copy, std::as_bytes(std::span(write.bytes))));

@@ -23,6 +23,8 @@ class BootControl {
 
   // found = 0 when neither copy is valid.
   Result<till_boot_copies> Read();
+  // Once per start: whatever a cut left weak on flash becomes what it reads as now.
+  Status MakeFirm(const till_boot_copies& read);
   // Writes the record as it is once more and reads it back: shows, before the first byte of a payload, that the
   // switch at the end will be possible.
   Status RoundTrip();
@@ -35,6 +37,7 @@ class BootControl {
 
  private:
   Status Write(const till_boot_copies& read, const till_boot_record& next);
+  Status FirmNewest(const till_boot_copies& read);
 
   std::unique_ptr<RecordFile> file_;
 };

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "bootloader/boot_state.h"
+#include "device/crc32.h"
 
 namespace till::device {
 namespace {
@@ -11,8 +11,6 @@ namespace {
 constexpr size_t kHeaderBytes = 12;
 constexpr size_t kCrcBytes = 4;
 constexpr uint32_t kMagic = 0x4e4a4c54;  // "TLJN"
-
-uint32_t Crc(ByteView bytes) { return till_boot_crc32(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()); }
 
 struct Framed {
   uint32_t seq = 0;
@@ -27,7 +25,7 @@ Result<Framed> Unframe(ByteView bytes) {
   const uint32_t length = TILL_TRY(in.U32());
   framed.state = TILL_TRY(in.Take(length));
   const uint32_t crc = TILL_TRY(in.U32());
-  if (crc != Crc(bytes.first(kHeaderBytes + length))) {
+  if (crc != Crc32(bytes.first(kHeaderBytes + length))) {
     return Error{ErrorCode::kCorrupt, "the journal's checksum is wrong", kHeaderBytes + length};
   }
   return framed;
@@ -39,7 +37,7 @@ Bytes Frame(uint32_t seq, ByteView state) {
   out.U32(seq);
   out.U32(static_cast<uint32_t>(state.size()));
   out.Append(state);
-  out.U32(Crc(out.bytes()));
+  out.U32(Crc32(out.bytes()));
   return std::move(out).Take();
 }
 

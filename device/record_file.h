@@ -17,6 +17,9 @@ class RecordFile {
   virtual Status Read(int copy, MutableByteView out) = 0;
   // Writes the start of a copy and makes it durable.
   virtual Status Write(int copy, ByteView bytes) = 0;
+  // On raw flash: programs over the start of a copy without erasing it, which only clears bits. The same bytes make
+  // firm what a cut may have left weak; zeros make sure that what reads as invalid now is never valid later.
+  virtual Status ProgramOver(int /*copy*/, ByteView /*bytes*/) { return Ok(); }
 };
 
 // In a file or block device; made when missing, if `create`.

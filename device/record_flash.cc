@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "bootloader/boot_state.h"
+#include "device/crc32.h"
 #include "device/slots/device_name.h"
 #include "device/slots/mtd.h"
 
@@ -13,8 +13,6 @@ namespace {
 
 constexpr uint32_t kEntryMagic = 0x45474c54;  // "TLGE"
 constexpr size_t kCrcBytes = 4;
-
-uint32_t Crc(ByteView bytes) { return till_boot_crc32(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()); }
 
 uint64_t WholePages(uint64_t bytes) {
   return (bytes + FlashLog::kPageBytes - 1) / FlashLog::kPageBytes * FlashLog::kPageBytes;
@@ -51,6 +49,10 @@ Status FlashRecords::Write(int copy, ByteView bytes) {
   return device_->Program(at, bytes);
 }
 
+Status FlashRecords::ProgramOver(int copy, ByteView bytes) {
+  return device_->Program(uint64_t{device_->geometry().erase_bytes} * static_cast<unsigned>(copy), bytes);
+}
+
 Result<std::unique_ptr<RecordFile>> FlashLog::Open(std::unique_ptr<FlashDevice> device) {
   TILL_TRY(CheckTwoSectors(device->geometry()));
   std::unique_ptr<FlashLog> log(new FlashLog(std::move(device)));
@@ -59,7 +61,7 @@ Result<std::unique_ptr<RecordFile>> FlashLog::Open(std::unique_ptr<FlashDevice> 
 }
 
 Status FlashLog::Scan() {
-  next_ = sector_bytes_;
+  next_ = doubtful_from_ = sector_bytes_;
   for (unsigned sector = 0; sector < 2; sector++) TILL_TRY(ScanSector(sector));
   return Ok();
 }
@@ -75,7 +77,7 @@ bool FlashLog::TakeEntry(ByteView sector, uint64_t at, unsigned number, uint64_t
   const size_t copy = *length_and_copy & 1;
   const auto record = in.Take(length);
   const auto crc = in.U32();
-  if (!record.ok() || !crc.ok() || *crc != Crc(sector.subspan(at, kHeaderBytes + length))) return false;
+  if (!record.ok() || !crc.ok() || *crc != Crc32(sector.subspan(at, kHeaderBytes + length))) return false;
   end = at + WholePages(kHeaderBytes + length + kCrcBytes);
   Entry& entry = newest_[copy];
   if (!entry.valid || static_cast<int32_t>(*serial - entry.serial) > 0) {
@@ -92,15 +94,40 @@ bool FlashLog::TakeEntry(ByteView sector, uint64_t at, unsigned number, uint64_t
 Status FlashLog::ScanSector(unsigned sector) {
   Bytes bytes(sector_bytes_);
   TILL_TRY(device_->Read(uint64_t{sector_bytes_} * sector, bytes));
-  uint64_t used = 0;  // behind the last page that was touched
+  uint64_t used = 0;    // behind the last page that was touched
+  uint64_t newest = 0;  // behind the newest entry
   for (uint64_t at = 0; at < sector_bytes_;) {
     uint64_t end = at + kPageBytes;
+    const uint32_t before = serial_;
     const bool entry = TakeEntry(bytes, at, sector, end);
+    if (entry && serial_ != before) newest = end;
     if (entry || !IsBlank(ByteView(bytes).subspan(at, kPageBytes))) used = end;
     at = end;
   }
+  if (!found_ || newest_sector_ != sector) return Ok();
   // One page more may have been begun and read as blank.
-  if (found_ && newest_sector_ == sector) next_ = std::min<uint64_t>(used + kPageBytes, sector_bytes_);
+  next_ = std::min<uint64_t>(used + kPageBytes, sector_bytes_);
+  doubtful_from_ = newest;
+  return FirmNewest(bytes);
+}
+
+Status FlashLog::FirmNewest(ByteView sector) {
+  const Entry& entry = newest_[0].valid && newest_[0].serial == serial_ ? newest_[0] : newest_[1];
+  const uint64_t start = entry.offset % sector_bytes_ - kHeaderBytes;
+  return device_->Program(entry.offset - kHeaderBytes, sector.subspan(start, kHeaderBytes + entry.length + kCrcBytes));
+}
+
+Status FlashLog::SpoilTheDoubtful() {
+  const Bytes zeros(kPageBytes);
+  for (uint64_t at = doubtful_from_; found_ && at < next_; at += kPageBytes) {
+    TILL_TRY(device_->Program(uint64_t{sector_bytes_} * newest_sector_ + at, zeros));
+  }
+  const unsigned other = found_ ? 1 - newest_sector_ : 1;
+  TILL_TRY(device_->Program(uint64_t{sector_bytes_} * other, zeros));
+  for (Entry& entry : newest_) {
+    if (entry.valid && entry.offset == uint64_t{sector_bytes_} * other + kHeaderBytes) entry.valid = false;
+  }
+  doubts_ = false;
   return Ok();
 }
 
@@ -135,7 +162,8 @@ Status FlashLog::Write(int copy, ByteView bytes) {
   out.U32(serial_ + 1);
   out.U32(static_cast<uint32_t>(bytes.size()) << 1 | static_cast<uint32_t>(copy));
   out.Append(bytes);
-  out.U32(Crc(out.bytes()));
+  out.U32(Crc32(out.bytes()));
+  if (doubts_) TILL_TRY(SpoilTheDoubtful());
   const uint64_t at = TILL_TRY(MakeRoom(out.size()));
   Entry& entry = newest_[static_cast<size_t>(copy)];
   entry.valid = false;

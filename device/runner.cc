@@ -184,6 +184,8 @@ std::optional<Refusal> Runner::Start() {
   const auto read = boot_.Read();
   if (!read.ok()) return Refuse(kBootRecord, read.error());
   if (auto refusal = RestoreBootRecord(*read)) return refusal;
+  const Status firm = boot_.MakeFirm(*read);
+  if (!firm.ok()) return Refuse(kBootRecord, firm.error());
   const auto view = LookAtBootRecord();
   if (!view.ok()) return Refuse(kBootRecord, view.error());
   boot_view_ = *view;

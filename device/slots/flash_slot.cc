@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace till::device {
 namespace {
@@ -119,7 +120,7 @@ Status FlashSlot::CheckBlock() {
     for (uint32_t at = checked_; same && at < programmed_;) {
       const uint32_t count = std::min<uint32_t>(kCompareBytes, programmed_ - at);
       const Status read = device_->Read(BlockStart() + at, MutableByteView(back).first(count));
-      same = read.ok() && std::equal(back.begin(), back.begin() + count, block_.begin() + at);
+      same = read.ok() && memcmp(back.data(), block_.data() + at, count) == 0;
       at += count;
     }
     if (same) break;

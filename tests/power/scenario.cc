@@ -1,0 +1,197 @@
+#include "tests/power/scenario.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/file.h"
+#include "device/boot_control.h"
+#include "device/journal.h"
+#include "device/record_flash.h"
+#include "tests/delta/craft.h"
+
+namespace till::power {
+namespace {
+
+using delta::Op;
+using delta::OpKind;
+using delta::testing::Craft;
+using delta::testing::Noise;
+
+constexpr uint64_t kFrameOverhead = 256;  // header and ops
+
+SignedPayload Sign(Craft& craft, const device::SlotImage& target, uint32_t floor) {
+  SignedPayload payload;
+  const Bytes file = craft.File();
+  device::Plan& plan = payload.plan;
+  plan.is_delta = craft.header().kind == delta::PayloadKind::kDelta;
+  plan.payload = crypto::Sha256Of(file);
+  plan.payload_bytes = file.size();
+  plan.chunk_list_bytes = file.size() - delta::testing::BodyOf(file).size();
+  plan.chunk_list = crypto::Sha256Of(ByteView(file).first(plan.chunk_list_bytes));
+  if (plan.is_delta) {
+    plan.base = craft.header().base_sha256;
+    plan.base_bytes = craft.header().base_size;
+  }
+  plan.arena_bytes = craft.header().arena_bytes;
+  plan.target = target;
+  plan.signed_floor = floor;
+  payload.file = std::make_shared<const Bytes>(file);
+  return payload;
+}
+
+SignedPayload FullPayload(const SignedImage& target, uint64_t frame_bytes) {
+  Craft craft = Craft::Full(*target.bytes);
+  for (uint64_t at = 0; at < target.bytes->size();) {
+    const uint64_t count = std::min(frame_bytes - kFrameOverhead, target.bytes->size() - at);
+    craft.AddFrame({{OpKind::kData, count, 0}});
+    at += count;
+  }
+  return Sign(craft, target.info, target.info.rollback_index);
+}
+
+// What differs travels as DATA, the rest is COPY; a frame ends when it is full.
+SignedPayload DeltaPayload(const SignedImage& base, const SignedImage& target, uint64_t frame_bytes) {
+  Craft craft(*base.bytes, *target.bytes);
+  const Bytes& from = *base.bytes;
+  const Bytes& to = *target.bytes;
+  std::vector<Op> ops;
+  uint64_t in_frame = 0;
+  for (uint64_t at = 0; at < to.size();) {
+    const bool same = from[at] == to[at];
+    uint64_t end = at;
+    const uint64_t most =
+        same ? to.size() : std::min<uint64_t>(to.size(), at + frame_bytes - kFrameOverhead - in_frame);
+    while (end < most && (from[end] == to[end]) == same) end++;
+    ops.push_back({same ? OpKind::kCopy : OpKind::kData, end - at, same ? at : 0});
+    if (!same) in_frame += end - at;
+    at = end;
+    if (in_frame < frame_bytes - kFrameOverhead && at < to.size()) continue;
+    craft.AddFrame(ops);
+    ops.clear();
+    in_frame = 0;
+  }
+  return Sign(craft, target.info, target.info.rollback_index);
+}
+
+// The next version: every other stretch is new, in bytes that differ from the old ones everywhere.
+Bytes NextContent(const Bytes& old, uint64_t seed, uint64_t stretch) {
+  Bytes next = old;
+  const Bytes noise = Noise(old.size(), seed);
+  for (size_t i = 0; i < next.size(); i++) {
+    if (i / stretch % 4 == 1) next[i] = noise[i] == old[i] ? ~noise[i] : noise[i];
+  }
+  return next;
+}
+
+Site MakeSite(const Geometry& g, bool app_only, const std::string& sabotage) {
+  Site site;
+  site.geometry = g;
+  site.app_only = app_only;
+  site.sabotage = sabotage;
+  const uint64_t length = app_only ? g.app_image_bytes : g.image_bytes;
+  Bytes first = Noise(length, 11);
+  Bytes second = NextContent(first, 12, std::max<uint64_t>(length / 32, 512));
+  Bytes older = NextContent(first, 13, 512);
+  site.images.push_back(MakeImage("1.0.0", 2, std::move(first)));
+  site.images.push_back(MakeImage("1.1.0", 3, std::move(second)));
+  site.images.push_back(MakeImage("0.9.0", 1, std::move(older)));
+  return site;
+}
+
+// A folder of health checks that is not well without one being started: more of them than are allowed.
+std::string FailingChecks(const std::string& data_dir) {
+  const std::string folder = data_dir + "/health.d";
+  mkdir(folder.c_str(), 0755);
+  for (int i = 0; i < 65; i++) {
+    const std::string check = folder + "/" + std::to_string(i);
+    if (symlink("/bin/false", check.c_str()) != 0 && errno != EEXIST) abort();
+  }
+  return folder;
+}
+
+// Every source has the same wrong byte, a quarter into the payload.
+SignedPayload Damaged(SignedPayload payload) {
+  Bytes file = *payload.file;
+  file[file.size() / 4] ^= std::byte{1};
+  payload.file = std::make_shared<const Bytes>(std::move(file));
+  return payload;
+}
+
+// The world half way through: where the power went and came back, or a restart is wanted.
+void PlayTo(Scenario& scenario, const std::string& data_dir, bool to_reboot) {
+  World world = scenario.start;
+  if (to_reboot) {
+    if (!Drive(scenario.site, data_dir, world, {.stop_at_reboot = true}).good()) abort();
+    scenario.start = world;
+    return;
+  }
+  Trace trace(world, HeadPath(data_dir));
+  if (!Drive(scenario.site, data_dir, world, {.trace = &trace, .stop_at_reboot = true}).good()) abort();
+  const size_t half = trace.operations().size() * 55 / 100;
+  World middle = scenario.start;
+  for (size_t i = 0; i < half; i++) middle.chip.Apply(trace.operations()[i]);
+  trace.RestoreAt(half, middle);
+  scenario.start = middle;
+}
+
+}  // namespace
+
+const std::vector<std::string>& Kinds() {
+  static const std::vector<std::string> kKinds = {"full",     "delta",    "resume",  "app-only",
+                                                  "fallback", "rollback", "confirm", "crash"};
+  return kKinds;
+}
+
+Scenario MakeScenario(const std::string& kind, const Geometry& geometry, const std::string& data_dir,
+                      const std::string& sabotage) {
+  Site site = MakeSite(geometry, kind == "app-only", sabotage);
+  const uint64_t frame = geometry.frame_bytes;
+  const SignedPayload full = FullPayload(site.images[1], frame);
+  const SignedPayload small = DeltaPayload(site.images[0], site.images[1], frame);
+  site.offers = {kind == "full" || kind == "app-only" ? full : small};
+  std::vector<std::string> outcomes = {"success"};
+  if (kind == "fallback") {
+    site.offers = {Damaged(small), full};
+    outcomes = {"failure: T20", "success"};
+  }
+  const bool back = kind == "rollback" || kind == "crash";
+  if (kind == "rollback") site.health_dir = FailingChecks(data_dir);
+  if (kind == "crash") site.crashing_version = "1.1.0";
+  if (kind == "rollback") outcomes = {"failure: health: "};
+  if (kind == "crash") outcomes = {"failure: boot: tries used up"};
+  // Half of the kinds start in slot b: with no record left the boot code would guess slot a, and be wrong.
+  site.start_slot = kind == "full" || kind == "resume" || kind == "crash" ? 0 : 1;
+  World start = FactoryWorld(site);
+  Scenario scenario{kind, std::move(site), std::move(start), std::move(outcomes), back ? "1.0.0" : "1.1.0"};
+  if (kind == "resume" || kind == "confirm") PlayTo(scenario, data_dir, kind == "confirm");
+  return scenario;
+}
+
+std::string CheckEnd(const Scenario& scenario, World& world) {
+  const Site& site = scenario.site;
+  const Geometry& g = site.geometry;
+  device::BootControl boot(
+      device::FlashRecords::Open(std::make_unique<NorPartition>(world.chip, g.boot_at(), 2 * g.block_bytes)).value());
+  const auto read = boot.Read();
+  if (!read.ok() || !read->found) return "there is no boot record";
+  if (read->record.trial != TILL_BOOT_NO_SLOT) return "a trial is still on";
+  const auto image = std::find_if(site.images.begin(), site.images.end(), [&](const SignedImage& i) {
+    return world.chip.Holds(site.slot_at(read->record.stable), *i.bytes);
+  });
+  if (image == site.images.end()) return "the stable slot holds no signed image";
+  const bool fell_back = scenario.may_fall_back && image->info.version == "1.0.0";
+  if (image->info.version != scenario.version && !fell_back) return "it runs " + image->info.version;
+  if (read->record.floor > image->info.rollback_index) return "the floor is ahead";
+  if (!fell_back && read->record.floor != image->info.rollback_index) return "the floor did not follow";
+  for (size_t i = 0; i < scenario.outcomes.size(); i++) {
+    const bool as_told = world.server.outcomes[i].starts_with(scenario.outcomes[i]);
+    const bool fell = fell_back && world.server.outcomes[i].starts_with("failure: boot: tries used up");
+    if (!as_told && !fell) return "the server heard '" + world.server.outcomes[i] + "'";
+  }
+  if (site.app_only && !world.chip.Holds(g.slot_at(0), *site.images[0].bytes)) return "the system's slot was touched";
+  return "";
+}
+
+}  // namespace till::power
