@@ -330,7 +330,6 @@ Installer::Job::Flow Installer::Job::FinishInstall() {
 
 InstallEnd Installer::Job::Run() {
   if (LoadHead() && OpenApplier(first_chunk) == Flow::kGoOn) StartApplier();
-  if (!applier) checkpoint = delta::Checkpoint{};
   size_t wrong_sources = 0;
   size_t tried = 0;
   uint64_t round_from = position();

@@ -10,30 +10,31 @@
 namespace till::power {
 namespace {
 
+constexpr char kAction[] = "1";
 constexpr size_t kSegmentBytes = 16 << 10;  // what libcurl hands on at a time
 
 }  // namespace
 
 Result<std::optional<device::BaseAnswer>> ScriptedServer::Poll(bool) {
   device::BaseAnswer answer;
-  const size_t next = world_.server.outcomes.size();
-  if (next < site_.offers.size()) answer.deployment_url = "http://hub/deploymentBase/" + std::to_string(next + 1);
+  if (world_.server.outcome.empty()) answer.deployment_url = std::string("http://hub/deploymentBase/") + kAction;
   return std::optional(answer);
 }
 
-Result<device::Deployment> ScriptedServer::GetDeployment(const std::string& url) {
-  const std::string action = device::ActionOfUrl(url);
-  const size_t index = ParseUint(action).value() - 1;
-  const device::Plan& plan = site_.offers[index].plan;
-  device::DdiArtifact artifact;
-  artifact.file_name = "payload";
-  artifact.sha256 = plan.payload;
-  artifact.size_bytes = plan.payload_bytes;
-  artifact.url = "http://hub/" + std::to_string(index);
+// One component, a delta and a full payload at most; policy lets the second stand in for the first.
+Result<device::Deployment> ScriptedServer::GetDeployment(const std::string&) {
   device::Deployment deployment;
-  deployment.action = action;
+  deployment.action = kAction;
   deployment.chunks.resize(1);
-  deployment.chunks[0].artifacts.push_back(std::move(artifact));
+  deployment.chunks[0].fallback = "full";
+  for (size_t i = 0; i < site_.offers.size(); i++) {
+    device::DdiArtifact artifact;
+    artifact.file_name = "payload";
+    artifact.sha256 = site_.offers[i].plan.payload;
+    artifact.size_bytes = site_.offers[i].plan.payload_bytes;
+    artifact.url = "http://hub/" + std::to_string(i);
+    deployment.chunks[0].artifacts.push_back(std::move(artifact));
+  }
   return deployment;
 }
 
@@ -50,9 +51,9 @@ Status ScriptedServer::PostFeedback(const device::Feedback& feedback, int64_t) {
   if (trace_ != nullptr) trace_->Changed();
   world_.server.reports++;
   const bool closes = feedback.execution == "closed" && !feedback.about_cancel;
-  if (!closes || feedback.action != std::to_string(world_.server.outcomes.size() + 1)) return Ok();
+  if (!closes || feedback.action != kAction || !world_.server.outcome.empty()) return Ok();
   const std::string detail = feedback.details.empty() ? "" : ": " + feedback.details.front();
-  world_.server.outcomes.push_back(feedback.finished == "success" ? "success" : feedback.finished + detail);
+  world_.server.outcome = feedback.finished == "success" ? "success" : feedback.finished + detail;
   return Ok();
 }
 
@@ -70,21 +71,30 @@ Result<int> MemoryFetcher::Fetch(const device::PayloadSource& source, const devi
   return range.from > 0 ? 206 : 200;
 }
 
-std::optional<device::Refusal> ScriptedJudge::Check(const device::Deployment& deployment,
-                                                    const device::TerminalFacts& facts,
+std::optional<device::Refusal> ScriptedJudge::Check(const device::Deployment&, const device::TerminalFacts& facts,
                                                     device::AcceptedOffer& out) const {
-  const auto& digest = deployment.chunks[0].artifacts[0].sha256;
-  const auto offer = std::find_if(site_.offers.begin(), site_.offers.end(),
-                                  [&](const SignedPayload& payload) { return payload.plan.payload == digest; });
-  if (offer == site_.offers.end()) return device::Refuse(device::kNotSigned, "");
-  const device::Plan& plan = offer->plan;
-  if (plan.target.rollback_index < facts.floor) return device::Refuse(device::kBelowFloor, "");
-  const bool same = facts.running.known && facts.running.sha256 == plan.target.sha256;
-  if (!same && plan.is_delta && (!facts.running.known || facts.running.sha256 != plan.base)) {
-    return device::Refuse(device::kWrongBase, "");
+  std::optional<device::Refusal> first;
+  for (size_t i = 0; i < site_.offers.size(); i++) {
+    const device::Plan& plan = site_.offers[i].plan;
+    const bool same = facts.running.known && facts.running.sha256 == plan.target.sha256;
+    const bool given_up = std::find(facts.refused.begin(), facts.refused.end(), plan.payload) != facts.refused.end();
+    std::optional<device::Refusal> refusal;
+    if (facts.component != (plan.component == 0 ? "rootfs" : "app")) {
+      refusal = device::Refuse(device::kWrongComponent, "");
+    } else if (plan.target.rollback_index < facts.floor) {
+      refusal = device::Refuse(device::kBelowFloor, "");
+    } else if (given_up || (i > 0 && !facts.full_fallback)) {
+      refusal = device::Refuse(device::kPayloadDamaged, "given up");
+    } else if (!same && plan.is_delta && (!facts.running.known || facts.running.sha256 != plan.base)) {
+      refusal = device::Refuse(device::kWrongBase, "");
+    }
+    if (!refusal) {
+      out = {plan, 0, i, same};
+      return std::nullopt;
+    }
+    if (!first) first = refusal;
   }
-  out = {plan, 0, 0, same};
-  return std::nullopt;
+  return first;
 }
 
 }  // namespace till::power

@@ -1,4 +1,5 @@
 // power_cuts: the power-cut proof, one line of JSON per kind of installation (tests/power/README.md).
+// covers F01 F02 F03 F07 F08 S18
 #include <getopt.h>
 #include <sys/wait.h>
 #include <unistd.h>

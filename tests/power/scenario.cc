@@ -6,9 +6,6 @@
 #include <algorithm>
 
 #include "core/file.h"
-#include "device/boot_control.h"
-#include "device/journal.h"
-#include "device/record_flash.h"
 #include "tests/delta/craft.h"
 
 namespace till::power {
@@ -85,19 +82,28 @@ Bytes NextContent(const Bytes& old, uint64_t seed, uint64_t stretch) {
   return next;
 }
 
-Site MakeSite(const Geometry& g, bool app_only, const std::string& sabotage) {
+Site MakeSite(const Geometry& g, const std::string& sabotage) {
   Site site;
   site.geometry = g;
-  site.app_only = app_only;
   site.sabotage = sabotage;
-  const uint64_t length = app_only ? g.app_image_bytes : g.image_bytes;
-  Bytes first = Noise(length, 11);
-  Bytes second = NextContent(first, 12, std::max<uint64_t>(length / 32, 512));
+  Bytes first = Noise(g.image_bytes, 11);
+  Bytes second = NextContent(first, 12, std::max<uint64_t>(g.image_bytes / 32, 512));
   Bytes older = NextContent(first, 13, 512);
   site.images.push_back(MakeImage("1.0.0", 2, std::move(first)));
   site.images.push_back(MakeImage("1.1.0", 3, std::move(second)));
   site.images.push_back(MakeImage("0.9.0", 1, std::move(older)));
   return site;
+}
+
+// A second component, and a release of it alone: the system's image is copied over so that both are switched at once.
+void AddApp(Site& site) {
+  const Geometry& g = site.geometry;
+  Bytes first = Noise(g.app_image_bytes, 21);
+  Bytes second = NextContent(first, 22, std::max<uint64_t>(g.app_image_bytes / 32, 512));
+  site.app_images.push_back(MakeImage("2.0.0", 2, std::move(first)));
+  site.app_images.push_back(MakeImage("2.1.0", 3, std::move(second)));
+  site.offers = {FullPayload(site.app_images[1], g.frame_bytes)};
+  site.offers[0].plan.component = 1;
 }
 
 // A folder of health checks that is not well without one being started: more of them than are allowed.
@@ -146,52 +152,70 @@ const std::vector<std::string>& Kinds() {
 
 Scenario MakeScenario(const std::string& kind, const Geometry& geometry, const std::string& data_dir,
                       const std::string& sabotage) {
-  Site site = MakeSite(geometry, kind == "app-only", sabotage);
-  const uint64_t frame = geometry.frame_bytes;
-  const SignedPayload full = FullPayload(site.images[1], frame);
-  const SignedPayload small = DeltaPayload(site.images[0], site.images[1], frame);
-  site.offers = {kind == "full" || kind == "app-only" ? full : small};
-  std::vector<std::string> outcomes = {"success"};
-  if (kind == "fallback") {
-    site.offers = {Damaged(small), full};
-    outcomes = {"failure: T20", "success"};
+  Site site = MakeSite(geometry, sabotage);
+  const SignedPayload full = FullPayload(site.images[1], geometry.frame_bytes);
+  const SignedPayload small = DeltaPayload(site.images[0], site.images[1], geometry.frame_bytes);
+  site.offers = {kind == "full" ? full : small};
+  std::string outcome = "success";
+  std::string version = "1.1.0";
+  if (kind == "fallback") site.offers = {Damaged(small), full};
+  if (kind == "app-only") {
+    AddApp(site);
+    version = "1.0.0";
   }
-  const bool back = kind == "rollback" || kind == "crash";
-  if (kind == "rollback") site.health_dir = FailingChecks(data_dir);
-  if (kind == "crash") site.crashing_version = "1.1.0";
-  if (kind == "rollback") outcomes = {"failure: health: "};
-  if (kind == "crash") outcomes = {"failure: boot: tries used up"};
+  if (kind == "rollback") {
+    site.health_dir = FailingChecks(data_dir);
+    outcome = "failure: health: ";
+    version = "1.0.0";
+  }
+  if (kind == "crash") {
+    site.crashing_version = "1.1.0";
+    outcome = "failure: boot: tries used up";
+    version = "1.0.0";
+  }
   // Half of the kinds start in slot b: with no record left the boot code would guess slot a, and be wrong.
   site.start_slot = kind == "full" || kind == "resume" || kind == "crash" ? 0 : 1;
   World start = FactoryWorld(site);
-  Scenario scenario{kind, std::move(site), std::move(start), std::move(outcomes), back ? "1.0.0" : "1.1.0"};
+  Scenario scenario{kind, std::move(site), std::move(start), std::move(outcome), std::move(version)};
+  if (kind == "app-only") scenario.app_version = "2.1.0";
   if (kind == "resume" || kind == "confirm") PlayTo(scenario, data_dir, kind == "confirm");
   return scenario;
 }
 
+namespace {
+
+std::string CheckApp(const Scenario& scenario, const World& world, unsigned slot) {
+  for (const SignedImage& image : scenario.site.app_images) {
+    if (!world.chip.Holds(scenario.site.geometry.app_at(slot), *image.bytes)) continue;
+    return image.info.version == scenario.app_version ? "" : "beside it runs " + image.info.version;
+  }
+  return scenario.app_version.empty() ? "" : "the application is not whole";
+}
+
+}  // namespace
+
 std::string CheckEnd(const Scenario& scenario, World& world) {
   const Site& site = scenario.site;
-  const Geometry& g = site.geometry;
-  device::BootControl boot(
-      device::FlashRecords::Open(std::make_unique<NorPartition>(world.chip, g.boot_at(), 2 * g.block_bytes)).value());
-  const auto read = boot.Read();
-  if (!read.ok() || !read->found) return "there is no boot record";
-  if (read->record.trial != TILL_BOOT_NO_SLOT) return "a trial is still on";
+  const till_boot_copies read = ReadRecord(site, world.chip);
+  if (!read.found) return "there is no boot record";
+  const till_boot_record& record = read.record;
+  if (record.trial != TILL_BOOT_NO_SLOT) return "a trial is still on";
   const auto image = std::find_if(site.images.begin(), site.images.end(), [&](const SignedImage& i) {
-    return world.chip.Holds(site.slot_at(read->record.stable), *i.bytes);
+    return world.chip.Holds(site.slot_at(record.stable), *i.bytes);
   });
   if (image == site.images.end()) return "the stable slot holds no signed image";
-  const bool fell_back = scenario.may_fall_back && image->info.version == "1.0.0";
+  const bool fell_back = scenario.may_fall_back && record.stable == site.start_slot;
   if (image->info.version != scenario.version && !fell_back) return "it runs " + image->info.version;
-  if (read->record.floor > image->info.rollback_index) return "the floor is ahead";
-  if (!fell_back && read->record.floor != image->info.rollback_index) return "the floor did not follow";
-  for (size_t i = 0; i < scenario.outcomes.size(); i++) {
-    const bool as_told = world.server.outcomes[i].starts_with(scenario.outcomes[i]);
-    const bool fell = fell_back && world.server.outcomes[i].starts_with("failure: boot: tries used up");
-    if (!as_told && !fell) return "the server heard '" + world.server.outcomes[i] + "'";
+  if (record.floor > image->info.rollback_index) return "the floor is ahead";
+  if (record.floor != image->info.rollback_index) return "the floor did not follow";
+  if (!fell_back) {
+    const std::string wrong = CheckApp(scenario, world, record.stable);
+    if (!wrong.empty()) return wrong;
   }
-  if (site.app_only && !world.chip.Holds(g.slot_at(0), *site.images[0].bytes)) return "the system's slot was touched";
-  return "";
+  const std::string& outcome = world.server.outcome;
+  const bool as_told = outcome.starts_with(scenario.outcome);
+  const bool fell = fell_back && outcome.starts_with("failure: boot: tries used up");
+  return as_told || fell ? "" : "the server heard '" + outcome + "'";
 }
 
 }  // namespace till::power

@@ -12,8 +12,9 @@ struct Scenario {
   std::string kind;
   Site site;
   World start;
-  std::vector<std::string> outcomes;  // how each offer's report must begin
-  std::string version;                // what must run in the end
+  std::string outcome;           // how the server's report must begin
+  std::string version;           // what must run in the end
+  std::string app_version = {};  // and beside it; "" without a second component
   // Cuts in trial boots use up tries: with several, the old image may be what remains, honestly reported.
   bool may_fall_back = false;
 };

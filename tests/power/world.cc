@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bootloader/boot_choice.h"
 #include "core/file.h"
 #include "device/journal.h"
 #include "device/record_flash.h"
@@ -106,7 +107,9 @@ World FactoryWorld(const Site& site) {
   const Bytes& running = *site.images[0].bytes;
   assert(world.chip.Program(site.slot_at(site.start_slot), running).ok());
   assert(world.chip.Program(site.slot_at(1 - site.start_slot), *site.images[2].bytes).ok());
-  if (site.app_only) assert(world.chip.Program(g.slot_at(0), running).ok());  // the system's slots hold something too
+  if (!site.app_images.empty()) {
+    assert(world.chip.Program(g.app_at(site.start_slot), *site.app_images[0].bytes).ok());
+  }
   const auto start = static_cast<SlotId>(site.start_slot);
   device::BootControl boot(
       device::FlashRecords::Open(std::make_unique<NorPartition>(world.chip, g.boot_at(), 2 * g.block_bytes)).value());
@@ -118,6 +121,7 @@ World FactoryWorld(const Site& site) {
   device::AgentState state;
   state.slot(start) = info;
   state.floor = info.rollback_index;
+  if (!site.app_images.empty()) state.slot(start, 1) = site.app_images[0].info;
   assert(journal.Save(state).ok());
   return world;
 }
@@ -126,85 +130,69 @@ World FactoryWorld(const Site& site) {
 
 namespace {
 
-struct BootFlash {
+// till_boot's port over this flash.
+struct BootPort {
   NorChip& chip;
   const Site& site;
   std::unique_ptr<device::RecordFile> records;
-
-  till_boot_copies Read() {
-    uint8_t copies[2][TILL_BOOT_RECORD_BYTES];
-    for (int copy = 0; copy < 2; copy++) {
-      if (!records->Read(copy, std::as_writable_bytes(std::span(copies[copy]))).ok()) memset(copies[copy], 0, 64);
-    }
-    till_boot_copies read;
-    till_boot_read(copies[0], copies[1], &read);
-    return read;
-  }
-
-  // A trial that cannot be counted is not tried.
-  void Settle(till_boot_decision& decision) {
-    if (!decision.changed || site.sabotage == "uncounted") return;
-    const till_boot_copies read = Read();
-    till_boot_write write;
-    till_boot_plan_write(&read, &decision.record, &write);
-    uint8_t back[TILL_BOOT_RECORD_BYTES];
-    // As tilld does (BootControl): what counts is made firm before the other copy is erased.
-    till_boot_encode(&read.record, back);
-    if (read.found) records->ProgramOver(read.copy, std::as_bytes(std::span(back))).ok();
-    const bool written = records->Write(write.copy, std::as_bytes(std::span(write.bytes))).ok() &&
-                         records->Read(write.copy, std::as_writable_bytes(std::span(back))).ok() &&
-                         memcmp(back, write.bytes, sizeof(back)) == 0;
-    if (written || !decision.trial) return;
-    decision.slot = decision.record.stable;
-    decision.trial = 0;
-  }
-
-  // The header always; all of it in a trial, or when the record told nothing. A stable boot is not hashed: a board
-  // may turn that off, and the proof must hold then too.
-  bool ImageIsGood(uint8_t slot, bool hash_all) {
-    if (site.sabotage == "blind-boot") return true;
-    Bytes header(kImageHeaderBytes);
-    if (!chip.Read(site.slot_at(slot), header).ok()) return false;
-    const auto signed_image = std::find_if(site.images.begin(), site.images.end(), [&](const SignedImage& image) {
-      return std::equal(header.begin(), header.end(), image.bytes->begin());
-    });
-    if (signed_image == site.images.end()) return false;
-    if (!hash_all) return true;
-    // The bytes themselves instead of their hash: the same answer in a sixth of the time.
-    Bytes content(signed_image->bytes->size());
-    return chip.Read(site.slot_at(slot), content).ok() &&
-           memcmp(content.data(), signed_image->bytes->data(), content.size()) == 0;
-  }
 };
+
+MutableByteView RecordBytes(uint8_t* bytes) {
+  return std::as_writable_bytes(std::span(bytes, size_t{TILL_BOOT_RECORD_BYTES}));
+}
+ByteView RecordBytes(const uint8_t* bytes) { return std::as_bytes(std::span(bytes, size_t{TILL_BOOT_RECORD_BYTES})); }
+
+int ReadCopy(void* context, int copy, uint8_t out[TILL_BOOT_RECORD_BYTES]) {
+  return static_cast<BootPort*>(context)->records->Read(copy, RecordBytes(out)).ok() ? 0 : -1;
+}
+
+int WriteCopy(void* context, int copy, const uint8_t bytes[TILL_BOOT_RECORD_BYTES]) {
+  auto& port = *static_cast<BootPort*>(context);
+  if (port.site.sabotage == "uncounted") return 0;
+  uint8_t back[TILL_BOOT_RECORD_BYTES];
+  const bool written =
+      port.records->Write(copy, RecordBytes(bytes)).ok() && port.records->Read(copy, RecordBytes(back)).ok();
+  return written && memcmp(back, bytes, sizeof(back)) == 0 ? 0 : -1;
+}
+
+int ProgramAgain(void* context, int copy, const uint8_t bytes[TILL_BOOT_RECORD_BYTES]) {
+  return static_cast<BootPort*>(context)->records->ProgramOver(copy, RecordBytes(bytes)).ok() ? 0 : -1;
+}
+
+// The signed image whose header stands in the slot; `whole`: and all of whose bytes do.
+int CheckImage(void* context, uint8_t slot, int whole, uint32_t* rollback_index) {
+  auto& port = *static_cast<BootPort*>(context);
+  Bytes header(kImageHeaderBytes);
+  if (!port.chip.Read(port.site.slot_at(slot), header).ok()) return -1;
+  const auto image = std::find_if(port.site.images.begin(), port.site.images.end(), [&](const SignedImage& i) {
+    return std::equal(header.begin(), header.end(), i.bytes->begin());
+  });
+  if (port.site.sabotage == "blind-boot") return *rollback_index = 99, 0;
+  if (image == port.site.images.end()) return -1;
+  *rollback_index = image->info.rollback_index;
+  if (!whole) return 0;
+  // The bytes themselves instead of their hash: the same answer in a sixth of the time.
+  Bytes content(image->bytes->size());
+  const bool same = port.chip.Read(port.site.slot_at(slot), content).ok() &&
+                    memcmp(content.data(), image->bytes->data(), content.size()) == 0;
+  return same ? 0 : -1;
+}
 
 }  // namespace
 
+// A stable boot is not hashed: a board may turn that off, and the proof must hold then too.
 BootChoice Boot(const Site& site, NorChip& chip) {
   const Geometry& g = site.geometry;
   auto opened = device::FlashRecords::Open(std::make_unique<NorPartition>(chip, g.boot_at(), 2 * g.block_bytes));
-  BootFlash flash{chip, site, SabotagedRecords(site, std::move(opened).value())};
-  const till_boot_copies read = flash.Read();
+  BootPort context{chip, site, SabotagedRecords(site, std::move(opened).value())};
+  const auto say = [](void*, till_boot_event, uint8_t, uint8_t) {};
+  const till_boot_port port{&context, ReadCopy, WriteCopy, ProgramAgain, CheckImage, say, 0};
   till_boot_decision decision;
-  till_boot_decide(&read, &decision);
-  flash.Settle(decision);
-  while (decision.slot != TILL_BOOT_NO_SLOT && !flash.ImageIsGood(decision.slot, decision.trial || !read.found)) {
-    till_boot_decision next;
-    till_boot_reject(&decision, TILL_BOOT_REASON_IMAGE, &next);
-    decision = next;
-    flash.Settle(decision);
-  }
-  if (decision.slot == TILL_BOOT_NO_SLOT) return {};
+  if (!till_boot_choose(&port, &decision)) return {};
   return {decision.slot, decision.trial != 0};
 }
 
 // --- Judging ---
-
-namespace {
-
-void Note(Verdict& verdict, uint64_t& counter, std::string reason) {
-  counter++;
-  if (verdict.reason.empty()) verdict.reason = std::move(reason);
-}
 
 till_boot_copies ReadRecord(const Site& site, NorChip& chip) {
   const Geometry& g = site.geometry;
@@ -212,6 +200,13 @@ till_boot_copies ReadRecord(const Site& site, NorChip& chip) {
   device::BootControl boot(SabotagedRecords(site, std::move(opened).value()));
   const auto read = boot.Read();
   return read.ok() ? *read : till_boot_copies{};
+}
+
+namespace {
+
+void Note(Verdict& verdict, uint64_t& counter, std::string reason) {
+  counter++;
+  if (verdict.reason.empty()) verdict.reason = std::move(reason);
 }
 
 // O1 of the threat catalogue: what was booted is a signed image, whole, at or above the floor. Answers its version.
@@ -225,6 +220,11 @@ std::string JudgeBoot(const Site& site, World& world, const BootChoice& choice, 
     Note(verdict, verdict.unverified_boots, "a slot without a signed image ran");
     return "";
   }
+  const bool app = site.app_images.empty() ||
+                   std::any_of(site.app_images.begin(), site.app_images.end(), [&](const SignedImage& image) {
+                     return world.chip.Holds(site.geometry.app_at(slot), *image.bytes);
+                   });
+  if (!app) Note(verdict, verdict.unverified_boots, "a slot ran whose application is not whole");
   const uint32_t index = held->info.rollback_index;
   if (index < world.floor_seen) Note(verdict, verdict.floor_ahead, "what runs is below a floor that stood before");
   const till_boot_copies read = ReadRecord(site, world.chip);
@@ -236,9 +236,12 @@ std::string JudgeBoot(const Site& site, World& world, const BootChoice& choice, 
 
 class Slots final : public device::SlotBank {
  public:
-  Slots(const Site& site, NorChip& chip) : site_(site), chip_(chip) {}
+  // `app`: of the second component.
+  Slots(const Site& site, NorChip& chip, bool app) : site_(site), chip_(chip), app_(app) {}
   Result<std::unique_ptr<Source>> OpenForReading(SlotId slot) override {
-    return SabotagedSource(site_, static_cast<unsigned>(slot), TILL_TRY(Open(slot)));
+    auto opened = TILL_TRY(Open(slot));
+    if (app_) return std::unique_ptr<Source>(std::move(opened));
+    return SabotagedSource(site_, static_cast<unsigned>(slot), std::move(opened));
   }
   Result<std::unique_ptr<device::Slot>> OpenSpare(SlotId spare, SlotId running) override {
     if (spare == running) return Error{ErrorCode::kRefused, "this is the running slot"};
@@ -247,11 +250,14 @@ class Slots final : public device::SlotBank {
 
  private:
   Result<std::unique_ptr<device::FlashSlot>> Open(SlotId slot) {
-    const uint64_t at = site_.slot_at(static_cast<unsigned>(slot));
-    return device::FlashSlot::Open(std::make_unique<NorPartition>(chip_, at, site_.slot_bytes()));
+    const Geometry& g = site_.geometry;
+    const auto number = static_cast<unsigned>(slot);
+    return device::FlashSlot::Open(std::make_unique<NorPartition>(chip_, app_ ? g.app_at(number) : g.slot_at(number),
+                                                                  app_ ? g.app_slot_bytes : g.slot_bytes));
   }
   const Site& site_;
   NorChip& chip_;
+  const bool app_;
 };
 
 device::Config ConfigFor(const Site& site, const std::string& data_dir) {
@@ -261,7 +267,10 @@ device::Config ConfigFor(const Site& site, const std::string& data_dir) {
   config.data_dir = data_dir;
   config.board = "acme,pos-100";
   config.product = "pos";
-  config.component = site.app_only ? "app" : "rootfs";
+  if (!site.app_images.empty()) config.components = "app=/app-a,/app-b";
+  config.origins.assign(device::ConfigKeys().size(), device::Origin::kDefault);
+  config.bundle_bytes = 0;  // the log of a failure is for people
+  config.pstore_dir = "";
   config.health_dir = site.health_dir;
   return config;
 }
@@ -275,7 +284,8 @@ Result<device::Parts> PartsFor(const Site& site, World& world, Trace* trace) {
   parts.boot_record = SabotagedRecords(
       site,
       TILL_TRY(device::FlashRecords::Open(std::make_unique<NorPartition>(world.chip, g.boot_at(), 2 * g.block_bytes))));
-  parts.slots = std::make_unique<Slots>(site, world.chip);
+  parts.slots = std::make_unique<Slots>(site, world.chip, false);
+  if (!site.app_images.empty()) parts.more_slots.push_back(std::make_unique<Slots>(site, world.chip, true));
   parts.clock = &still_clock;
   parts.server = std::make_unique<ScriptedServer>(site, world, trace);
   parts.fetcher = std::make_unique<MemoryFetcher>(site, world, trace);
@@ -330,7 +340,7 @@ Verdict Drive(const Site& site, const std::string& data_dir, World& world, const
     TakeHead(head, world);
     boot = end == device::RunEnd::kRebootWanted;
     if (boot && options.stop_at_reboot) return verdict;
-    done = !boot && end == device::RunEnd::kStopped && world.server.outcomes.size() == site.offers.size();
+    done = !boot && end == device::RunEnd::kStopped && !world.server.outcome.empty();
   }
   if (!done && verdict.good()) Note(verdict, verdict.stuck, "it does not come to rest");
   world.chip.Watch(nullptr);

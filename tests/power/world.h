@@ -1,5 +1,6 @@
-// A terminal and its update server in one process: a NOR chip, the real boot code, the real agent (device/runner.h,
-// its journal, its installer), and in the network's place a server that keeps what it heard and counts every byte.
+// A terminal and its update server in one process: a NOR chip, the real boot code (boot_choice.h), the real agent
+// (device/runner.h, its journal, its installer), and in the network's place a server that keeps what it heard and
+// counts every byte.
 //   World is everything that outlives a power cut; copying one is cheap. Site is what stays the same: geometry, signed
 //   images, payloads, the script of the server.
 #pragma once
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "bootloader/boot_state.h"
 #include "device/agent_state.h"
 #include "tests/power/nor_sim.h"
 
@@ -45,25 +47,22 @@ struct SignedPayload {
   std::shared_ptr<const Bytes> file;  // as it is served
 };
 
-// What the server offers, in order; the next one when the one before it is closed.
 struct Site {
   Geometry geometry;
-  bool app_only = false;
   unsigned start_slot = 0;  // runs images[0]; the other holds images[2], signed and below the floor
   std::string health_dir;
-  std::string crashing_version;  // an image in which the agent never comes up: the watchdog resets
-  std::vector<SignedImage> images;
-  std::vector<SignedPayload> offers;
-  // A fault that the proof must find: see sabotage.h. "" for none.
-  std::string sabotage;
+  std::string crashing_version;         // an image in which the agent never comes up: the watchdog resets
+  std::vector<SignedImage> images;      // of the component that boots
+  std::vector<SignedImage> app_images;  // of a second one; empty: there is none
+  std::vector<SignedPayload> offers;    // what the server offers in its one action: the terminal chooses
+  std::string sabotage;                 // a fault that the proof must find: see sabotage.h. "" for none
 
-  uint64_t slot_at(unsigned slot) const { return app_only ? geometry.app_at(slot) : geometry.slot_at(slot); }
-  uint64_t slot_bytes() const { return app_only ? geometry.app_slot_bytes : geometry.slot_bytes; }
+  uint64_t slot_at(unsigned slot) const { return geometry.slot_at(slot); }
 };
 
 // What the server remembers.
 struct ServerState {
-  std::vector<std::string> outcomes;  // of each closed offer: "success", "failure: ..."
+  std::string outcome;  // of the action, once it is closed: "success", "failure: ..."
   uint64_t served_bytes = 0;
   uint64_t reports = 0;
 };
@@ -115,6 +114,8 @@ struct Verdict {
 // The agent's only file besides flash, in its data folder; it is replaced atomically.
 std::string HeadPath(const std::string& data_dir);
 
+// The record as the agent would read it now.
+till_boot_copies ReadRecord(const Site& site, NorChip& chip);
 // Before a cut: what the boot record says now is what may not be lost.
 void RememberFloor(const Site& site, World& world);
 
@@ -132,7 +133,7 @@ struct BootChoice {
   int slot = -1;
   bool trial = false;
 };
-// bootloader/boot_state.c over this flash, as till_boot does it: decide, write what changed and read it back, check.
+// till_boot_choose over this flash.
 BootChoice Boot(const Site& site, NorChip& chip);
 
 }  // namespace till::power
