@@ -6,8 +6,10 @@ $b mount -t proc none /proc
 $b mount -t sysfs none /sys
 $b mount -t devtmpfs none /dev
 while read -r module; do
-  case $module in softdog) $b insmod /lib/$module.ko soft_margin=90 soft_panic=1 ;; *) $b insmod /lib/$module.ko ;; esac
+  case $module in softdog) $b insmod /lib/$module.ko soft_margin=60 soft_panic=1 ;; *) $b insmod /lib/$module.ko ;; esac
 done </lib/order
+# From here on somebody must feed it: opened once, it runs on when it is closed.
+echo >/dev/watchdog
 for word in $($b cat /proc/cmdline); do
   case $word in
     tillrace.slot=a) disk=/dev/sda2 ;;
