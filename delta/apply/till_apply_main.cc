@@ -20,7 +20,7 @@ constexpr char kHelp[] =
     "  --base FILE        the image the delta starts from (not for a full payload)\n"
     "  --payload FILE     what tillpack delta or tillpack full made\n"
     "  --out FILE         the image; written beside and renamed when its hash is right\n"
-    "  --max-memory SIZE  refuse payloads that declare more, as 4MiB (the default)\n"
+    "  --max-memory SIZE  refuse payloads that declare more, as 8MiB (the default)\n"
     "  --json             {\"sha256\",\"bytes\",\"arena_bytes\",\"peak_rss_kib\"} on stdout\n"
     "\n"
     "  exit codes: 0 done, 1 failed, 2 usage, 3 wrong base or payload, 4 memory ceiling\n"
@@ -28,7 +28,7 @@ constexpr char kHelp[] =
     "  example:  till-apply --base old.squashfs --payload update.till --out new.squashfs --max-memory 2MiB\n";
 
 struct Arguments {
-  ApplyPaths paths{.base = "", .payload = "", .out = "", .max_arena_bytes = 4 << 20};
+  ApplyPaths paths{.base = "", .payload = "", .out = "", .max_arena_bytes = 8 << 20};
   bool json = false;
 };
 
@@ -86,7 +86,7 @@ int Main(int argc, char** argv) {
         break;
       case 'm': {
         const Result<uint64_t> size = ParseSize(optarg);
-        if (!size.ok()) return Usage("--max-memory wants a size, as 4MiB");
+        if (!size.ok()) return Usage("--max-memory wants a size, as 8MiB");
         arguments.paths.max_arena_bytes = *size;
         break;
       }
