@@ -277,7 +277,7 @@ class Rig:
         return dict(tries=tries, reason=self.reason("tries used up"))
 
     def hang(self):
-        """No agent is needed here: a trial by hand of an image that stops at its first line. Nobody feeds the watchdog then."""
+        """A trial by hand of an image that stops at its first line: nobody feeds the watchdog, no agent is needed."""
         self.terminal.off()
         text = open(self.terminal.disk, "rb").read()
         check(text[guest.PARTITIONS[0][0]:][:4] == b"TLBS", "no record")
