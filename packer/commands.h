@@ -43,6 +43,7 @@ void AddApplyCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddInfoCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddChunksCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddSimulateCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddWorkerCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddFactoryCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddDiffBudgetCommand(CLI::App& program, GlobalOptions& options, Run& run);
 

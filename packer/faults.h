@@ -45,4 +45,7 @@ inline constexpr Fault kOverBudget{"T1018", "the change costs more than its budg
                                    "tillpack explain shows which files cost what; or raise --max knowingly"};
 inline constexpr Fault kOutputUnwritable{"T1030", "a file cannot be written", "the cause stands above"};
 
+inline constexpr Fault kWorkerFailed{"T1019", "the missing delta was not made",
+                                     "mend the cause: the hub gives the job again when its lease ends"};
+
 }  // namespace till::packer

@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   AddInfoCommand(program, options, run);
   AddChunksCommand(program, options, run);
   AddFactoryCommand(program, options, run);
+  AddWorkerCommand(program, options, run);
   AddSimulateCommand(program, options, run);
   AddDiffBudgetCommand(program, options, run);
   try {

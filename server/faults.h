@@ -37,6 +37,8 @@ inline constexpr Fault kNoManagement{"T3015", "the management plane does not sta
                                      "is a port free on 127.0.0.1, and is libcivetweb1 1.15 installed?"};
 inline constexpr Fault kBadEdgeToken{"T3016", "the edges' token cannot be used",
                                      "give --edge-token-file a readable file with one line, or leave the flag away"};
+inline constexpr Fault kBadDeltaJob{"T3017", "this delta cannot be taken on",
+                                    "ask GET /api/v1/deltas/missing what is missing, and take the next"};
 
 }  // namespace till::server::faults
 // clang-format on

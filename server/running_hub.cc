@@ -15,6 +15,7 @@
 #include "server/hub.h"
 #include "server/model/tenant_config.h"
 #include "server/publish/access_log.h"
+#include "server/publish/delta_jobs.h"
 #include "server/publish/publish_handler.h"
 #include "server/publish/tuf_depot.h"
 #include "server/rollout/ticker.h"
@@ -70,6 +71,7 @@ struct RunningHub::Parts {
   std::unique_ptr<http::WorkerPool> workers;
   std::unique_ptr<Hub> hub;
   std::unique_ptr<PublishHandler> publish;
+  std::unique_ptr<DeltaJobs> delta_jobs;
   std::unique_ptr<DdiHandler> ddi;
   std::unique_ptr<front::Front> front;
   std::unique_ptr<rollout::Ticker> ticker;
@@ -146,6 +148,8 @@ const Fault* RunningHub::Parts::Listen() {
   router.Add([this](const http::Request& request) { return publish->Takes(request); }, *publish);
   if (!Took(front::Front::Start(*hub), &front, "management plane")) return &faults::kNoManagement;
   router.Add(front::Front::Takes, *front);
+  delta_jobs = std::make_unique<DeltaJobs>(*hub, *workers);
+  router.Add(DeltaJobs::Takes, *delta_jobs);
   ticker = std::make_unique<rollout::Ticker>(*hub, kRolloutEveryMs);
 
   http::ServerOptions server_options;

@@ -102,8 +102,10 @@ void PublishHandler::OnRequest(std::shared_ptr<Exchange> exchange) {
       if (request.method == "PUT") return FinishBlob(exchange, ToLower(routed.name));
       if (!IsRead(request)) return exchange->Respond(NotAllowed("HEAD, GET, PUT"));
       return OnWorker(exchange, [this, exchange, routed] {
-        if (auto refused = Unauthorized(exchange->request())) return std::move(*refused);
-        return http::TextResponse(Holds(ToLower(routed.name)) ? 200 : 404, "");
+        const Request& asked = exchange->request();
+        if (auto refused = Unauthorized(asked)) return std::move(*refused);
+        if (!Holds(ToLower(routed.name))) return http::TextResponse(404, "");
+        return asked.method == "HEAD" ? http::TextResponse(200, "") : BlobBytes(asked, ToLower(routed.name));
       });
     case Route::kNone:
       return exchange->Respond(http::TextResponse(404, ""));
@@ -149,6 +151,10 @@ Response PublishHandler::ServeBlob(const Request& request, const std::string& sh
       !crypto::EqualSecret(AsBytes(sent.substr(kScheme.size())), AsBytes(token))) {
     return http::TextResponse(401, "");
   }
+  return BlobBytes(request, sha256);
+}
+
+Response PublishHandler::BlobBytes(const Request& request, const std::string& sha256) {
   auto opened = hub_.artifacts.OpenBlob(sha256);
   if (!opened.ok()) return http::TextResponse(404, "");
   const auto size = FileSize(opened->get());

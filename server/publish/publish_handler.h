@@ -1,5 +1,5 @@
 // What publishers, edges and the public ask of the hub besides DDI:
-//   HEAD|PUT /api/v1/blobs/<sha256>   operators     GET /a/<sha256>          edges (EdgeToken)
+//   HEAD|GET|PUT /api/v1/blobs/<sha256> operators   GET /a/<sha256>          edges (EdgeToken)
 //   PUT /api/v1/tuf/<file>            operators     GET /{tenant}/tuf/<file>  anybody
 #pragma once
 
@@ -23,6 +23,7 @@ class PublishHandler : public http::Handler {
  private:
   http::Response ServeMetadata(const http::Request& request, const std::string& name);
   http::Response ServeBlob(const http::Request& request, const std::string& sha256);
+  http::Response BlobBytes(const http::Request& request, const std::string& sha256);
   bool Holds(const std::string& sha256) const;
   void FinishBlob(const std::shared_ptr<http::Exchange>& exchange, const std::string& sha256);
   http::Response StageMetadata(const http::Request& request, const std::string& name);
