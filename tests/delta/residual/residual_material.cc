@@ -15,7 +15,8 @@ void AppendWord(std::mt19937& random, ResidualRun& run) {
   static constexpr std::array<uint32_t, 12> kOpcodes = {0x8f990000, 0x27bd0000, 0x24420000, 0x3c020000,
                                                         0x10400000, 0x00000000, 0x00400000, 0x0c100000,
                                                         0x27bc0000, 0xafbf0000, 0x04110000, 0xffff0000};
-  const uint32_t before = kOpcodes[random() % kOpcodes.size()] | (random() % 64) << 4;
+  const uint32_t opcode = kOpcodes[random() % kOpcodes.size()];  // one call a statement: their order counts
+  const uint32_t before = opcode | (random() % 64) << 4;
   const uint32_t what = random() % 8;
   const uint32_t after = what == 0 ? before + 0x30 : what == 1 ? before + (random() % 3) * 8 : before;
   Append(before, run.predicted);
