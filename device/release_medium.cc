@@ -63,11 +63,17 @@ Status ReleaseMedium::TakeArchive(const std::string& path) {
   return Ok();
 }
 
-Status ReleaseMedium::TakeFolder(const std::string& folder) {
-  for (const std::string& name : FilesIn(folder)) Take(name, {.path = folder + "/" + name});
-  for (const std::string& tuf : {folder + "/tuf", folder + "/../tuf"}) {
-    for (const std::string& name : FilesIn(tuf)) Take(name, {.path = tuf + "/" + name});
+void ReleaseMedium::TakeFiles(const std::string& folder) {
+  for (const std::string& name : FilesIn(folder)) {
+    std::string path = folder;
+    path.append("/").append(name);
+    Take(name, {.path = std::move(path)});
   }
+}
+
+Status ReleaseMedium::TakeFolder(const std::string& folder) {
+  TakeFiles(folder);
+  for (const char* tuf : {"/tuf", "/../tuf"}) TakeFiles(folder + tuf);
   if (FileExists(folder + "/release.tuf")) TILL_TRY(TakeArchive(folder + "/release.tuf"));
   return Ok();
 }

@@ -43,6 +43,7 @@ class ReleaseMedium {
   };
   ReleaseMedium() = default;
   Status TakeFolder(const std::string& folder);
+  void TakeFiles(const std::string& folder);
   Status TakeArchive(const std::string& path);
   void Take(const std::string& name, Place place);
   static Result<std::unique_ptr<Source>> OpenPlace(const Place& place);

@@ -22,6 +22,7 @@ constexpr int kTryAgain = 75;
 // Runs it and answers its exit status.
 int RunWords(const std::vector<std::string>& words) {
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
   pointers.push_back(nullptr);
   const pid_t child = fork();
