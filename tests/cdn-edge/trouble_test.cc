@@ -78,10 +78,10 @@ TEST_F(TroubleTest, WhatTheOriginMayAnswerInstead) {
   };
   for (const Row& row : rows) {
     TestEdge edge(origin_);
-    edge.Start();
     origin_.status = row.status;
     origin_.length_off_by = row.length_off_by;
     origin_.wrong_range = row.wrong_range;
+    edge.Start();  // asks the origin at once whether its token is good
     const http::Reply reply = edge.Get(path());
     EXPECT_EQ(reply.status, row.expected) << row.name;
     if (row.expected == 503) {
