@@ -102,7 +102,9 @@ void ExamineKept(const Config& config, std::vector<Finding>& findings) {
       for (const std::string& slot : {slots.slot_a, slots.slot_b}) {
         struct stat about;
         const bool device = stat(slot.c_str(), &about) == 0 && S_ISBLK(about.st_mode);
-        if (device && about.st_rdev == kept.st_dev) return Bad(findings, kKeptInSlot, path + " lies in " + slot);
+        if (!device || about.st_rdev != kept.st_dev) continue;
+        std::string where = path;
+        return Bad(findings, kKeptInSlot, where.append(" lies in ").append(slot));
       }
     }
   }
