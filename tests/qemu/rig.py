@@ -204,7 +204,7 @@ class Rig:
         self.images = guest.slot_images(self.wanted())
         self.hub = Hub()
         self.terminal = None
-        self.hub.publish(self.images)
+        self.hub.publish({v: path for v, path in self.images.items() if v < "2"})
         self.start()
 
     def wanted(self):
@@ -307,6 +307,7 @@ class Rig:
         pending = [v for v in self.images if v.startswith("2.")]
         while kills < self.arguments.kills:
             version = pending.pop(0)
+            self.hub.publish({version: self.images[version]})
             watch = self.hub.roll_out(version)
             for _ in range(min(3, self.arguments.kills - kills)):
                 try:
