@@ -38,6 +38,7 @@ void AddPublishCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddRenewCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddDeltaCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddExpandCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddKernelCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddFullCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddApplyCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddInfoCommand(CLI::App& program, GlobalOptions& options, Run& run);

@@ -44,6 +44,8 @@ inline constexpr Fault kFactoryFailed{"T1017", "the factory image was not writte
 inline constexpr Fault kOverBudget{"T1018", "the change costs more than its budget",
                                    "tillpack explain shows which files cost what; or raise --max knowingly"};
 inline constexpr Fault kOutputUnwritable{"T1030", "a file cannot be written", "the cause stands above"};
+inline constexpr Fault kKernelUnusable{"T1031", "the kernel cannot be packed",
+                                       "give a uImage with an LZMA or stored kernel, or a plain one with --load"};
 
 inline constexpr Fault kWorkerFailed{"T1019", "the missing delta was not made",
                                      "mend the cause: the hub gives the job again when its lease ends"};

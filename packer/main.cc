@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   AddRenewCommand(program, options, run);
   AddDeltaCommand(program, options, run);
   AddExpandCommand(program, options, run);
+  AddKernelCommand(program, options, run);
   AddFullCommand(program, options, run);
   AddApplyCommand(program, options, run);
   AddInfoCommand(program, options, run);

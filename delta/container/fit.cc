@@ -41,6 +41,7 @@ struct Member {
   std::string compression;
   uint64_t offset = 0;  // in the tree
   uint64_t length = 0;
+  uint64_t coded_bytes = 0;  // of the stream, when zeros stand behind it (tillpack kernel); else 0
 };
 
 class FitReader {
@@ -77,7 +78,7 @@ class FitReader {
         const std::string_view name = TILL_TRY(ReadText(in));
         if (path_.size() == kMaxDepth) return Bad();
         path_.emplace_back(name);
-        if (InImage()) members_.push_back({std::string(name), "", 0, 0});
+        if (InImage()) members_.push_back({std::string(name), "", 0, 0, 0});
         return members_.size() <= kMaxMembers ? SkipToWord(in) : Status(Bad());
       }
       case kEndNode:
@@ -109,6 +110,8 @@ class FitReader {
     if (name == "data") {
       member.offset = at;
       member.length = length;
+    } else if (name == "tillrace,coded-bytes" && length == 4) {
+      member.coded_bytes = BigEndian(value);
     } else if (name == "compression" && length > 0) {
       member.compression = AsText(value.first(length - 1));
     }
@@ -130,8 +133,9 @@ std::string WithoutEndNumber(std::string name) {
 void AddMember(ByteView image, uint64_t start, const Member& member, Container& container,
                std::map<std::string, size_t>& file_of) {
   const uint64_t at = start + member.offset;
+  const uint64_t coded_bytes = member.coded_bytes > 0 ? std::min(member.coded_bytes, member.length) : member.length;
   std::optional<CodedBlock> block;
-  if (member.compression == "lzma") block = OpenLzma(image, at, member.length);
+  if (member.compression == "lzma") block = OpenLzma(image, at, coded_bytes);
   if (member.compression == "gzip") block = OpenGzip(image, at, member.length);
   const std::string path = ":fit/" + WithoutEndNumber(member.name);
   const auto [place, fresh] = file_of.try_emplace(path, container.files.size());

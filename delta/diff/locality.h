@@ -22,7 +22,7 @@ class OpenedBlocks {
 };
 
 // Bytes a target block takes unchanged from a base block it is aligned with, below which that is not worth opening it.
-inline constexpr uint64_t kWorthOpeningBytes = 4096;
+inline constexpr uint64_t kWorthOpeningBytes = 12'288;
 
 // `alignments` are those of one target block, in its order. Answers the base blocks it may read: those `opened` holds
 // anyway and those that give it most, not more than fit the cache.
