@@ -207,7 +207,7 @@ TEST_F(ServeTest, EvictsUnderItsCapAndFetchesAgain) {
   edge_->options.catalog.max_bytes = 3'000'000;
   edge_->Start();
   // What is still being handed out cannot go: then the other passes through, and a later request finds room.
-  for (int i = 0; i < 50 && (*edge_)->counters().objects_evicted == 0; ++i) {
+  for (int i = 0; i < 1000 && (*edge_)->counters().objects_evicted == 0; ++i) {
     EXPECT_TRUE(edge_->Get(path()).body == payload_.text());
     EXPECT_TRUE(edge_->Get("/a/" + second.hex).body == second.text());
     EXPECT_LE((*edge_)->catalog().used_bytes(), 3'000'000U);
