@@ -86,9 +86,10 @@ if(CMAKE_CROSSCOMPILING)
     ZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1)
 endif()
 
-till_codec(lz4 HEADERS lib SOURCES lib/lz4.c lib/lz4hc.c DEFINES LZ4LIB_VISIBILITY= XXH_NAMESPACE=LZ4_)
+till_codec(lz4 HEADERS lib SOURCES lib/lz4.c lib/lz4hc.c
+  DEFINES LZ4LIB_VISIBILITY= XXH_NAMESPACE=LZ4_ LZ4HC_HEAPMODE=0)   # its optimal parser: 64 KiB of stack, no malloc
 if(CMAKE_CROSSCOMPILING)
   target_compile_options(pinned_zlib PRIVATE -Os)
   target_compile_options(pinned_lz4 PRIVATE -Os)
-  target_compile_definitions(pinned_lz4 PRIVATE LZ4_FORCE_INLINE=static\ inline LZ4HC_HEAPMODE=0)
+  target_compile_definitions(pinned_lz4 PRIVATE LZ4_FORCE_INLINE=static\ inline)
 endif()

@@ -1,7 +1,7 @@
 // Applies one payload to the spare slot, in one pass and bounded memory.
 //   input   body bytes in order, any cutting: no byte reaches a decoder before its chunk's hash was checked
 //   output  the target image, in order, in pieces of at most 32 KiB, to a TargetWriter
-//   memory  header.arena_bytes, taken in Create() or given, nothing afterwards (besides the caller's ChunkList)
+//   memory  header.arena_bytes, taken in Create() or given, nothing afterwards but each chunk's hash context
 //   resume  Resume(LastCheckpoint()) in a new Applier; push body bytes from next_body_offset(), which may jump
 //   errors  kCorrupt (body offset), kRefused (not this payload, base or checkpoint), kLimit (the bound), kUnsupported,
 //           and whatever base and target answer. After an error every call answers it again: the slot holds nothing.

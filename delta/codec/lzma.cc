@@ -129,11 +129,9 @@ Result<size_t> LzmaFileEncode(const XzParameters& p, ByteView plain, MutableByte
   RawLzma raw;
   if (!SetOptions(p, raw.options)) return Corrupt("parameter of a recode");
   raw.SetPlainBytes(plain.size());
-  ByteWriter header;
-  header.U8(PropertiesByte(p));
-  header.U32(raw.options.dict_size);
-  header.U64(plain.size());
-  std::ranges::copy(header.bytes(), coded.begin());
+  coded[0] = std::byte{PropertiesByte(p)};
+  for (size_t i = 0; i < 4; ++i) coded[1 + i] = static_cast<std::byte>(raw.options.dict_size >> 8 * i);
+  for (size_t i = 0; i < 8; ++i) coded[5 + i] = static_cast<std::byte>(uint64_t{plain.size()} >> 8 * i);
   const lzma_allocator allocator = AllocatorOf(workspace);
   size_t used = kLzmaFileHeaderBytes;
   const lzma_ret answer =
