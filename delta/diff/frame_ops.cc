@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "delta/mips/predictor.h"
+
 namespace till::delta {
 namespace {
 
@@ -64,15 +66,48 @@ class Drafter {
     Op op{.kind = static_cast<OpKind>(planned.kind), .length = planned.length};
     if (op.kind != OpKind::kData) op.base_offset = FrameAddress(planned.base);
     const bool same_space = (op.base_offset < in_.header->base_size) == (held_.base_offset < in_.header->base_size);
-    const bool joins = held_.length > 0 && held_.kind == op.kind &&
+    const Op predict = PredictionOf(planned, op);
+    const bool joins = predict == predict_ && held_.length > 0 && held_.kind == op.kind &&
                        (op.kind == OpKind::kData || (held_.base_offset + held_.length == op.base_offset && same_space));
+    if (!joins) Flush();
+    if (op.kind == OpKind::kDiff && predict != predict_) {
+      Put(predict);
+      predict_ = predict;
+    }
     AppendStreams(planned, made, op, joins);
     if (joins) {
       held_.length += op.length;
       return;
     }
-    Flush();
     held_ = op;
+  }
+
+  // How the bytes of an op are predicted; as so far if it is no DIFF.
+  Op PredictionOf(const PlannedOp& planned, const Op& op) const {
+    if (op.kind != OpKind::kDiff) return predict_;
+    const auto place = in_.mips->PlaceOf(planned.base, op.length);
+    if (!place) return {.kind = OpKind::kPredict};
+    const bool raw = op.base_offset < in_.header->base_size;
+    const uint64_t from = raw ? op.base_offset : op.base_offset - in_.header->base_size;
+    return {.kind = OpKind::kPredict,
+            .predictor = 1,
+            .region = place->region,
+            .bias = static_cast<int64_t>(place->offset) - static_cast<int64_t>(from)};
+  }
+
+  // What PREDICT makes of an op's position.
+  uint64_t RegionOffset(uint64_t address) const {
+    const uint64_t from = address < in_.header->base_size ? address : address - in_.header->base_size;
+    return from + static_cast<uint64_t>(predict_.bias);
+  }
+
+  // The base bytes of the held DIFF become what is predicted of them.
+  void Predict() {
+    if (held_.kind != OpKind::kDiff || predict_.predictor == 0) return;
+    Bytes& predicted = draft_.streams.predicted;
+    MipsPredictor predictor(*in_.map);
+    predictor.Start(predict_.region, static_cast<uint32_t>(RegionOffset(held_.base_offset)));
+    predictor.Predict(MutableByteView(predicted).last(held_.length));
   }
 
   void AppendStreams(const PlannedOp& planned, ByteView made, const Op& op, bool joins) {
@@ -91,11 +126,19 @@ class Drafter {
       return;
     }
     const bool diff = op.kind == OpKind::kDiff;
+    if (diff && predict_.predictor != 0) {
+      const uint64_t offset = RegionOffset(op.base_offset);
+      streams.runs.push_back({diff, length, offset, static_cast<uint8_t>(offset & 3)});
+      return;
+    }
     streams.runs.push_back({diff, length, op.base_offset, diff ? in_.phases->Of(planned.base) : uint8_t{0}});
   }
 
   void Flush() {
-    if (held_.length > 0) Put(held_);
+    if (held_.length > 0) {
+      Predict();
+      Put(held_);
+    }
     held_ = {};
   }
 
@@ -123,6 +166,7 @@ class Drafter {
   ByteWriter control_;
   std::map<uint32_t, uint64_t> address_of_;
   Op held_{.length = 0};
+  Op predict_{.kind = OpKind::kPredict};
   uint64_t position_ = 0;
 };
 

@@ -2,10 +2,12 @@
 // draw from.
 #pragma once
 
+#include "delta/diff/mips_regions.h"
 #include "delta/diff/op_list.h"
 #include "delta/diff/stream_coder.h"
 #include "delta/diff/word_phases.h"
 #include "delta/format/ops.h"
+#include "delta/mips/map.h"
 
 namespace till::delta {
 
@@ -27,6 +29,8 @@ struct FrameOpsInput {
   const ExpandedImage* target = nullptr;
   const Plan* plan = nullptr;
   const WordPhases* phases = nullptr;
+  const MipsRegions* mips = nullptr;
+  const MipsMap* map = nullptr;           // mips->map_plain() read
   const PayloadHeader* header = nullptr;  // base size, longest block
 };
 

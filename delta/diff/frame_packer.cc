@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "delta/codec/lzma_encode.h"
+#include "delta/format/arena.h"
+
 namespace till::delta {
 namespace {
 
@@ -13,10 +16,12 @@ constexpr uint64_t kAimDenominator = 16;
 
 class FramePacker {
  public:
-  FramePacker(const PackInput& in, Plan& plan) : in_(in), plan_(plan), phases_(in.base->files()) {}
+  FramePacker(const PackInput& in, Plan& plan)
+      : in_(in), plan_(plan), phases_(in.base->files()), mips_(MipsRegions::Find(*in.base, *in.target, plan)) {}
 
   Result<PackedFrames> Run() {
     SetBlockFields();
+    TILL_TRY(PutMap());
     Cursor at;
     while (at.item < plan_.items.size()) {
       const PlanItem& item = plan_.items[at.item];
@@ -90,6 +95,20 @@ class FramePacker {
     plan_.recodes.assign(h.recodes.begin(), h.recodes.begin() + h.recode_count);
   }
 
+  Status PutMap() {
+    const ByteView plain = mips_.map_plain();
+    map_ = TILL_TRY(MipsMap::Parse(plain));
+    if (plain.empty()) return Ok();
+    PayloadHeader& h = out_.header;
+    h.map_plain_bytes = static_cast<uint32_t>(plain.size());
+    Bytes coded = EncodeLzma(plain, {0, 2, 2}, MapWindowLog(h));
+    h.map_codec = coded.empty() ? Codec::kStored : Codec::kLzma;
+    if (coded.empty()) coded.assign(plain.begin(), plain.end());
+    h.map_coded_bytes = static_cast<uint32_t>(coded.size());
+    frames_.Append(coded);
+    return Ok();
+  }
+
   Taken Take(Cursor at, uint64_t estimate_limit) const {
     Taken taken;
     taken.target_offset = plan_.items[at.item].target_offset + at.target_bytes;
@@ -160,7 +179,8 @@ class FramePacker {
     for (int attempt = 0;; ++attempt) {
       if (attempt == kMaxTries) limit = kMaxFrameCodedBytes / 2;
       const Taken taken = Take(at, limit);
-      FrameDraft draft = DraftFrame({in_.base, in_.target, &plan_, &phases_, &out_.header}, taken.pieces);
+      FrameDraft draft =
+          DraftFrame({in_.base, in_.target, &plan_, &phases_, &mips_, &map_, &out_.header}, taken.pieces);
       const CodedStreams coded = CodeStreams(draft.streams, in_.coder);
       if (coded.coded_bytes() <= kMaxFrameCodedBytes && draft.segments.size() <= kMaxFrameSegments) {
         const uint64_t percent = taken.estimate * 100 / std::max<uint64_t>(coded.coded_bytes(), 1);
@@ -207,6 +227,8 @@ class FramePacker {
   const PackInput& in_;
   Plan& plan_;
   WordPhases phases_;
+  MipsRegions mips_;
+  MipsMap map_;
   PackedFrames out_;
   ByteWriter frames_;
   uint64_t ratio_percent_ = 100;  // estimates against what came out, from the frame before

@@ -56,6 +56,30 @@ TEST(MakeDelta, OfIdenticalImagesIsTiny) {
   EXPECT_LT(MakeDelta(image, image).value().size(), 400u);
 }
 
+// Code linked to run at 0x80000000: functions of 13 words, and calls to them. `inserted` words go in at a quarter.
+Bytes Kernel(uint32_t inserted) {
+  constexpr uint32_t kWords = 100'000;
+  ByteWriter out;
+  for (uint32_t i = 0; i < kWords; ++i) {
+    if (i == kWords / 4 / 13 * 13) {
+      for (uint32_t k = 0; k < inserted; ++k) out.U32(0x24040000 + k * k);
+    }
+    const uint32_t target = i * 7919 % (kWords / 13) * 13;
+    const uint32_t moved = target + (target >= kWords / 4 / 13 * 13 ? inserted : 0);
+    out.U32(i % 13 == 0 ? 0x27bd0000 | (0xffe0 - i % 7 * 8) : i % 3 == 0 ? 0x0c000000 | moved : 0x8c420000 | i % 4099);
+  }
+  return std::move(out).Take();
+}
+
+TEST(MakeDelta, PredictsWhereCallsOfAKernelWent) {
+  const Bytes base = Kernel(0);
+  const Bytes target = Kernel(26);
+  const Bytes file = MakeDelta(base, target).value();
+  EXPECT_GT(HeaderOf(file).map_coded_bytes, 0u);
+  EXPECT_LT(file.size(), 3000u);
+  EXPECT_EQ(ApplyFile(file, base).target, target);
+}
+
 TEST(MakeDelta, FindsMovedAndEditedStretches) {
   const Bytes base = Noise(1 << 20, 1);
   Bytes target(base.begin() + 500'000, base.end());
