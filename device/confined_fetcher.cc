@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "core/text.h"
 
@@ -140,14 +141,19 @@ class Child {
   Status Download(ByteView body) {
     const auto call = DecodeRequest(body);
     if (!call.ok()) return PutFrame(fd_, kError, EncodeError(call.error()));
-    const auto reply = http_.Download(*call, [this](ByteView bytes) -> Status {
+    std::optional<Error> torn;
+    const auto reply = http_.Download(*call, [&](ByteView bytes) -> Status {
       while (!bytes.empty()) {
         const size_t piece = std::min<size_t>(bytes.size(), kMaxFrameBytes);
-        TILL_TRY(PutFrame(fd_, kBytes, bytes.first(piece)));
+        const Status put = PutFrame(fd_, kBytes, bytes.first(piece));
+        if (!put.ok()) torn = put.error();
+        TILL_TRY(Status(put));
         bytes = bytes.subspan(piece);
       }
       return Ok();
     });
+    // Behind half a frame nothing is understood, not even an error: the end of this process is.
+    if (torn) return *torn;
     if (!reply.ok()) return PutFrame(fd_, kError, EncodeError(reply.error()));
     ByteWriter end;
     end.U32(static_cast<uint32_t>(reply->status));

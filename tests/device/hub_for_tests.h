@@ -64,7 +64,10 @@ class HubForTests : public http::Handler {
   // As a stock hawkBit: no signed metadata at /{tenant}/tuf/.
   void ServeNoMetadata() { serves_metadata_ = false; }
 
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(server_->port()); }
+  // What its links say; SetPublicUrl: another way to it (a proxy).
+  std::string url() const { return public_url_.empty() ? "http://127.0.0.1:" + std::to_string(port()) : public_url_; }
+  void SetPublicUrl(std::string url) { public_url_ = std::move(url); }
+  uint16_t port() const { return server_->port(); }
   std::string trusted_root_file() const { return folder_ + "/tuf/1.root.json"; }
   const std::string& payload(const std::string& path) const { return payloads_.at(path); }
   std::string PayloadHash(const std::string& path) const;
@@ -98,6 +101,7 @@ class HubForTests : public http::Handler {
   http::Response Metadata(const std::string& name);
 
   std::string folder_;
+  std::string public_url_;
   tuf::RoleSet roles_;
   mutable std::mutex mutex_;
   std::map<std::string, std::string> payloads_;
