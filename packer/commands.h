@@ -45,6 +45,7 @@ void AddInfoCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddChunksCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddSimulateCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddWorkerCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddExplainCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddFactoryCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddDiffBudgetCommand(CLI::App& program, GlobalOptions& options, Run& run);
 

@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   AddApplyCommand(program, options, run);
   AddInfoCommand(program, options, run);
   AddChunksCommand(program, options, run);
+  AddExplainCommand(program, options, run);
   AddFactoryCommand(program, options, run);
   AddWorkerCommand(program, options, run);
   AddSimulateCommand(program, options, run);

@@ -10,6 +10,8 @@
 #include "core/json/json.h"
 #include "delta/format/slot_table.h"
 #include "packer/bounded_apply.h"
+#include "packer/payload_cost.h"
+#include "packer/release_record.h"
 #include "tests/packer/images.h"
 #include "tests/packer/scratch.h"
 #include "tests/packer/tool.h"
@@ -170,6 +172,34 @@ TEST(TillpackProgram, MakesAndSimulatesTheTierForUnknownBases) {
   ASSERT_EQ(applied.exit_code, 0) << applied.errors;
   EXPECT_LT(LastEvent(applied)["missing_bytes"].AsInteger(), 60'000);
   EXPECT_EQ(*ReadBinaryFile(rebuilt, 1 << 20), *ReadBinaryFile(scratch.Path("p/new.image"), 1 << 20));
+}
+
+TEST(TillpackProgram, ExplainsEveryByteOfADelta) {
+  const Scratch scratch;
+  Furnish(scratch, "p");
+  ASSERT_EQ(RunTillpack({"release", "--config", scratch.Path("p/tillrace.toml"), "--version", "1.1.0"}).exit_code, 0);
+  const ReleaseRecord release = ReadReleaseRecord(scratch.Path("p/out/1.1.0")).value();
+  const PayloadRecord& delta = release.components[0].payloads.at(1);
+  const std::string path = scratch.Path("p/out/1.1.0/" + delta.file), page = scratch.Path("cost.html");
+  const ToolRun run = RunTillpack({"--json", "explain", path, "--html", page});
+  ASSERT_EQ(run.exit_code, 0) << run.errors;
+  int64_t sum = 0;
+  for (const auto& [cause, bytes] : LastEvent(run)["causes"].members()) sum += bytes.AsInteger();
+  EXPECT_EQ(sum, static_cast<int64_t>(delta.length));
+  const std::string html = ReadTextFile(page).value();
+  for (const char* outside : {"http:", "https:", "src=", "href=", "url("})
+    EXPECT_EQ(html.find(outside), std::string::npos) << "the page needs no network: " << outside;
+  EXPECT_EQ(RunTillpack({"explain", path, "--from", scratch.Path("p/new.image")}).exit_code, 3) << "another base";
+  EXPECT_EQ(RunTillpack({"explain", scratch.Path("p/out/1.1.0/rootfs.full.till")}).exit_code, 2);
+}
+
+TEST(CostPage, KeepsAPathOutOfTheScript) {
+  PayloadCost cost;
+  cost.payload_bytes = 10;
+  cost.files.push_back({"/</script><script>alert(1)", Cause::kCode, 10, 10});
+  const std::string page = CostPage(cost, "<b>");
+  EXPECT_EQ(page.find("<script>alert"), std::string::npos);
+  EXPECT_EQ(page.find("<b>"), std::string::npos);
 }
 
 TEST(TillpackProgram, HoldsAChangeToItsBudget) {
