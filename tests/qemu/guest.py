@@ -142,7 +142,7 @@ VERSIONS = {  # version: rollback index, what its health check does
     "1.1.0": (2, "exit 0"),
     "1.2.0": (3, 'echo "receipt total is wrong" >&2; exit 1'),   # rolls back by itself
     "1.3.0": (3, "# panics: see system.sh"),                     # crashes at start: the boot code gives up on it
-    **{f"2.{n}.0": (4, "exit 0") for n in range(10)},             # for the cuts
+    **{f"2.{n}.0": (4, "exit 0") for n in range(20)},             # for the cuts
 }
 
 
