@@ -19,7 +19,7 @@ const char* OriginName(Origin origin);
 
 struct Config {
   uint64_t enabled = 1;  // read by the service's script: 0 = not started
-  std::string server;  // "https://ota.example": scheme, host, port
+  std::string server;    // "https://ota.example": scheme, host, port
   std::string tenant = "DEFAULT";
   std::string controller_id;
   std::string token;       // the target token
