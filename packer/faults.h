@@ -50,4 +50,10 @@ inline constexpr Fault kKernelUnusable{"T1031", "the kernel cannot be packed",
 inline constexpr Fault kWorkerFailed{"T1019", "the missing delta was not made",
                                      "mend the cause: the hub gives the job again when its lease ends"};
 
+// A warning, not a failure: the release is made. Two builds of the same source must give the same bytes, or every
+// terminal pays for the difference at every release. tillpack names each file and its mend: build ids, dates in files
+// and in gzip headers, the times of files in the file system (SOURCE_DATE_EPOCH, https://reproducible-builds.org).
+inline constexpr Fault kIrreproducible{"T1042", "the build is not reproducible, and the delta pays for it",
+                                       "mend the build as the note says; tillpack explain shows what it costs"};
+
 }  // namespace till::packer

@@ -58,6 +58,7 @@ Result<ReleaseRecord> ReleaseBuilder::Build(const ReleaseRequest& request) {
     release.components.push_back(TILL_TRY(KeepImage(image, request, beside)));
   std::vector<Job> jobs = PlanJobs(release, *bases, request.census);
   TILL_TRY(RunJobs(jobs, std::max(1U, request.jobs), beside));
+  TILL_TRY(LookAtBuild(jobs));
   ChooseKept(release, jobs, beside);
   TILL_TRY(WriteReleaseRecord(beside, release));
   // Signed before it is put in its place: a crash between the two leaves a folder that the next run replaces.
@@ -187,6 +188,19 @@ Status ReleaseBuilder::KeepPayload(Job& job, const std::string& folder) {
   job.payload.instructions = header.instruction_estimate;
   TILL_TRY(WriteFileAtomically(folder + "/" + job.payload.file, made->bytes));
   ++made_;
+  return Ok();
+}
+
+// The last delta of a component starts from its newest base.
+Status ReleaseBuilder::LookAtBuild(const std::vector<Job>& jobs) {
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    const Job& job = jobs[i];
+    const bool is_newest = i + 1 == jobs.size() || jobs[i + 1].component_index != job.component_index;
+    if (!job.payload.is_delta() || !is_newest) continue;
+    const Bytes base = TILL_TRY(ReadBinaryFile(job.base_path, kMaxImageFileBytes));
+    const Bytes target = TILL_TRY(ReadBinaryFile(job.target_path, kMaxImageFileBytes));
+    for (BuildWarning& warning : LookForIrreproducibility(base, target)) warnings_.push_back(std::move(warning));
+  }
   return Ok();
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "packer/build_warnings.h"
 #include "packer/fleet_census.h"
 #include "packer/payload_maker.h"
 #include "packer/release_config.h"
@@ -57,6 +58,8 @@ class ReleaseBuilder {
   // name.
   Result<ReleaseRecord> Build(const ReleaseRequest& request);
   const std::vector<PayloadReport>& reports() const { return reports_; }
+  // Of the images against those of the newest base.
+  const std::vector<BuildWarning>& warnings() const { return warnings_; }
   // The file or thing the last Error is about.
   const std::string& error_context() const { return error_context_; }
 
@@ -68,12 +71,14 @@ class ReleaseBuilder {
   Status RunJobs(std::vector<Job>& jobs, unsigned parallel, const std::string& folder);
   Status KeepPayload(Job& job, const std::string& folder);
   void ChooseKept(ReleaseRecord& release, std::vector<Job>& jobs, const std::string& folder);
+  Status LookAtBuild(const std::vector<Job>& jobs);
   std::string WhyNotKept(const PayloadRecord& payload, uint64_t full_bytes) const;
   Status Sign(const ReleaseRecord& release, int64_t now_unix_s);
 
   const ReleaseConfig& config_;
   std::function<void(const BuildProgress&)> on_progress_;
   std::vector<PayloadReport> reports_;
+  std::vector<BuildWarning> warnings_;
   std::string error_context_;
   std::atomic<unsigned> made_{0};
   unsigned planned_ = 0;

@@ -66,6 +66,20 @@ void PrintReports(const ReleaseRecord& release, const std::vector<PayloadReport>
   }
 }
 
+void Warn(const GlobalOptions& options, const std::vector<BuildWarning>& warnings) {
+  for (const BuildWarning& warning : warnings) {
+    if (options.json) {
+      json::Value event = json::Value::Object();
+      event.Set("event", "warning").Set("code", kIrreproducible.code).Set("file", warning.file);
+      event.Set("what", warning.what).Set("mend", warning.mend);
+      std::printf("%s\n", json::Write(event).c_str());
+    } else {
+      std::fprintf(stderr, " note  %s: %s: %s (docs/errors/%s.md)\n", Printable(warning.file).c_str(),
+                   warning.what.c_str(), warning.mend.c_str(), kIrreproducible.code);
+    }
+  }
+}
+
 int FailBuild(const GlobalOptions& options, const ReleaseBuilder& builder, const Error& error) {
   const std::string& context = builder.error_context();
   if (context.starts_with("--image")) return Fail(options, kExitUsage, kBadArgument, context, &error);
@@ -137,6 +151,7 @@ int MakeRelease(const GlobalOptions& options, const Arguments& arguments) {
   bool any_delta = false;
   for (const PayloadReport& report : builder.reports())
     any_delta = any_delta || (report.kept && !report.base_version.empty());
+  Warn(options, builder.warnings());
   if (options.json) {
     json::Value done = ToJson(*release);
     done.Set("event", "release.done");
