@@ -7,7 +7,10 @@
 
 namespace till::delta {
 
-bool OpenedBlocks::Holds(uint32_t block) const { return std::find(held_.begin(), held_.end(), block) != held_.end(); }
+bool OpenedBlocks::Keeps(uint32_t block) const {
+  const size_t oldest = held_.size() == capacity_ ? 1 : 0;
+  return std::find(held_.begin() + static_cast<ptrdiff_t>(oldest), held_.end(), block) != held_.end();
+}
 
 bool OpenedBlocks::Use(uint32_t block) {
   const auto held = std::find(held_.begin(), held_.end(), block);
@@ -39,7 +42,7 @@ std::set<uint32_t> ChooseSources(const ExpandedImage& base, const ExpandedImage&
   std::set<uint32_t> chosen;
   for (const auto& [equal, block] : ranked) {
     if (chosen.size() == most) break;
-    if (chosen.empty() || equal >= kWorthOpeningBytes || opened.Holds(block)) chosen.insert(block);
+    if (chosen.empty() || equal >= kWorthOpeningBytes || opened.Keeps(block)) chosen.insert(block);
   }
   return chosen;
 }

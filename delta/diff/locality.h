@@ -14,7 +14,8 @@ class OpenedBlocks {
   explicit OpenedBlocks(unsigned capacity) : capacity_(capacity) {}
   // Answers whether the block had to be opened.
   bool Use(uint32_t block);
-  bool Holds(uint32_t block) const;
+  // Whether the block is there and still will be when one more was opened.
+  bool Keeps(uint32_t block) const;
 
  private:
   std::vector<uint32_t> held_;  // most recently used last
@@ -24,7 +25,7 @@ class OpenedBlocks {
 // Bytes a target block takes unchanged from a base block it is aligned with, below which that is not worth opening it.
 inline constexpr uint64_t kWorthOpeningBytes = 12'288;
 
-// `alignments` are those of one target block, in its order. Answers the base blocks it may read: those `opened` holds
+// `alignments` are those of one target block, in its order. Answers the base blocks it may read: those `opened` keeps
 // anyway and those that give it most, not more than fit the cache.
 std::set<uint32_t> ChooseSources(const ExpandedImage& base, const ExpandedImage& target,
                                  const std::vector<Alignment>& alignments, const OpenedBlocks& opened, size_t most);

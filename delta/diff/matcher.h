@@ -1,6 +1,6 @@
 // Finds which stretches of the target resemble which stretches of the base.
 //   Method after bsdiff 4 (Percival 2003, "Naive differences of executable code"): longest exact matches from a suffix
-//   array, kept when they beat the current alignment by more than 8 bytes, then grown on both sides while at least
+//   array, kept when they beat the current alignment by more than 6 bytes, then grown on both sides while at least
 //   half of the bytes agree. Added: a bitmap of the base's 8-byte grams answers most hopeless searches with one look
 //   (in new compressed blocks nearly all are), and compared lengths are capped, which takes bsdiff's quadratic cases.
 //   Memory: 4 x base for the suffix array, up to 128 MiB for the bitmap. Deterministic.

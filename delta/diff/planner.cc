@@ -16,8 +16,8 @@ namespace {
 
 constexpr uint64_t kNoCopy = ~uint64_t{0};
 constexpr int kEstimateLevel = 1;
-// The streams' last coders make about so much less than zstd's first level: 6 of 10 (pair M, 2026-11).
-constexpr uint64_t kEstimateNumerator = 6;
+// The streams' last coders make about so much less than zstd's first level: 3 of 10 (pair M, 2026-11).
+constexpr uint64_t kEstimateNumerator = 3;
 constexpr uint64_t kEstimateDenominator = 10;
 constexpr uint64_t kOpEstimateBytes = 3;
 // What an applier holds besides its encoder; checked exactly when the header is known.
