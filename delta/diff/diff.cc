@@ -20,6 +20,7 @@ uint64_t InstructionsFor(const PlanCounts& counts, const PayloadHeader& header) 
     sum += DecodeInstructions(header.recodes[0], counts.base_decoded_bytes);
   }
   const bool model = (header.stream_codecs[kDiff] & CodecBit(Codec::kModel)) != 0;
+  if (model) sum += LiteralInstructions(counts.literal_plain_bytes);
   return sum + StreamInstructions(model ? Codec::kModel : Codec::kLzma, counts.stream_plain_bytes);
 }
 

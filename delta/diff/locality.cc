@@ -52,9 +52,11 @@ void CountDecodes(const ExpandedImage& base, Plan& plan) {
   plan.counts.base_decodes = 0;
   plan.counts.base_decoded_bytes = 0;
   plan.counts.stream_plain_bytes = 0;
+  plan.counts.literal_plain_bytes = 0;
   for (const PlanItem& item : plan.items) {
     for (const PlannedOp& op : item.ops) {
       if (op.kind != PlannedOp::Kind::kCopy) plan.counts.stream_plain_bytes += op.length;
+      if (op.kind == PlannedOp::Kind::kData) plan.counts.literal_plain_bytes += op.length;
       if (op.kind == PlannedOp::Kind::kData || !op.base.in_block() || !opened.Use(op.base.block())) continue;
       ++plan.counts.base_decodes;
       plan.counts.base_decoded_bytes += base.blocks()[op.base.block()].plain_bytes;

@@ -27,11 +27,13 @@ struct PlanItem {
   uint8_t recode = 0;        // remake: index into Plan::recodes
   std::vector<BlockFix> fixes;
   std::vector<PlannedOp> ops;
+  uint64_t literal_bytes = 0;    // remake: made of nothing the base has
   uint64_t estimated_bytes = 0;  // what it will take in the payload
 };
 
 struct PlanCounts : DiffCounts {
-  uint64_t stream_plain_bytes = 0;  // DIFF and DATA
+  uint64_t stream_plain_bytes = 0;   // DIFF and DATA
+  uint64_t literal_plain_bytes = 0;  // DATA alone
 };
 
 struct Plan {

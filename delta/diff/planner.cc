@@ -16,9 +16,10 @@ namespace {
 
 constexpr uint64_t kNoCopy = ~uint64_t{0};
 constexpr int kEstimateLevel = 1;
-// The streams' last coders make about so much less than zstd's first level: 3 of 10 (pair M, 2026-11).
-constexpr uint64_t kEstimateNumerator = 3;
-constexpr uint64_t kEstimateDenominator = 10;
+// What the streams' last coders make, in tenths of zstd's first level (pair M, 2026-11): differences shrink much more
+// than new bytes do.
+constexpr uint64_t kDiffTenths = 3;
+constexpr uint64_t kDataTenths = 8;
 constexpr uint64_t kOpEstimateBytes = 3;
 // What an applier holds besides its encoder; checked exactly when the header is known.
 constexpr uint64_t kOtherArenaBytes = 2 << 20;
@@ -77,32 +78,33 @@ class Planner {
     target_.DecodeBlocks(wanted, options_.threads);
   }
 
-  // A sketch of what the ops will cost in the payload.
-  uint64_t Estimate(ByteView made, const std::vector<PlannedOp>& ops) {
-    Bytes residual;
+  uint64_t SketchBytes(ByteView residual, uint64_t tenths) {
+    return residual.empty() ? 0 : estimator_.Encode(residual, kMaxWindowLog).size() * tenths / 10;
+  }
+
+  // A sketch of what the ops will cost in the payload; counts the new bytes, too.
+  uint64_t Estimate(ByteView made, PlanItem& item) {
+    Bytes diff, data;
     uint64_t at = 0;
-    for (const PlannedOp& op : ops) {
+    for (const PlannedOp& op : item.ops) {
       const ByteView bytes = made.subspan(at, op.length);
       at += op.length;
-      if (op.kind == PlannedOp::Kind::kCopy) continue;
-      if (op.kind == PlannedOp::Kind::kData) {
-        residual.insert(residual.end(), bytes.begin(), bytes.end());
-        continue;
-      }
+      if (op.kind == PlannedOp::Kind::kData) data.insert(data.end(), bytes.begin(), bytes.end());
+      if (op.kind != PlannedOp::Kind::kDiff) continue;
       const ByteView from = BytesAt(base_, op.base, op.length);
       for (size_t i = 0; i < bytes.size(); ++i) {
-        residual.push_back(static_cast<std::byte>(static_cast<uint8_t>(bytes[i]) - static_cast<uint8_t>(from[i])));
+        diff.push_back(static_cast<std::byte>(static_cast<uint8_t>(bytes[i]) - static_cast<uint8_t>(from[i])));
       }
     }
-    const uint64_t coded = residual.empty() ? 0 : estimator_.Encode(residual, kMaxWindowLog).size();
-    return coded * kEstimateNumerator / kEstimateDenominator + ops.size() * kOpEstimateBytes;
+    item.literal_bytes = data.size();
+    return SketchBytes(diff, kDiffTenths) + SketchBytes(data, kDataTenths) + item.ops.size() * kOpEstimateBytes;
   }
 
   // Whether making the block again costs the terminal and its owner less than fetching it.
   bool WorthRemaking(const PlanItem& item) const {
     const Recode& recode = plan_.recodes[item.recode];
     const uint64_t work = EncodeInstructions(recode, item.plain_bytes) + DecodeInstructions(recode, item.plain_bytes) +
-                          StreamInstructions(Codec::kModel, item.plain_bytes);
+                          StreamInstructions(Codec::kModel, item.plain_bytes) + LiteralInstructions(item.literal_bytes);
     return item.estimated_bytes < kMaxFrameCodedBytes / 2 &&
            item.estimated_bytes * profile_.instructions_per_byte + work <
                item.target_bytes * profile_.instructions_per_byte;
@@ -122,7 +124,7 @@ class Planner {
       item.recode = recode_of_[i];
       item.plain_bytes = static_cast<uint32_t>(plain.size());
       item.ops = ops.Take();
-      item.estimated_bytes = Estimate(plain, item.ops);
+      item.estimated_bytes = Estimate(plain, item);
       item.remake = WorthRemaking(item);
     }
   }

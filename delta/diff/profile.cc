@@ -72,6 +72,8 @@ uint64_t StreamInstructions(Codec codec, uint64_t plain_bytes) {
   return 0;
 }
 
+uint64_t LiteralInstructions(uint64_t literal_bytes) { return literal_bytes * 9000; }
+
 uint64_t HashInstructions(uint64_t bytes) { return bytes * 38; }
 
 }  // namespace till::delta

@@ -28,6 +28,8 @@ uint64_t EncodeInstructions(const Recode& recode, uint64_t plain_bytes);
 uint64_t DecodeInstructions(const Recode& recode, uint64_t plain_bytes);
 // For decoding so many bytes of a stream, by its codec, and for hashing and writing the target.
 uint64_t StreamInstructions(Codec codec, uint64_t plain_bytes);
+// What the residual model takes for new bytes besides (decision 0030).
+uint64_t LiteralInstructions(uint64_t literal_bytes);
 uint64_t HashInstructions(uint64_t bytes);
 
 }  // namespace till::delta
