@@ -13,8 +13,10 @@ namespace {
 constexpr const char* kProduct = "demo-pos";
 constexpr const char* kBoard = "acme,pos-100";
 constexpr uint64_t kKiB = 1024;
-// Shop links in bytes a second, dealt out in turn: slow enough to watch, fast enough for two minutes.
-constexpr uint64_t kLinkRates[] = {160 * kKiB, 256 * kKiB, 384 * kKiB, 768 * kKiB};
+// How long the delta takes over a shop's link, dealt out in turn: long enough to cut the power in the middle of it, and
+// short enough for two minutes. A delta may be 100 KB or 10 MB, so the links are made to fit.
+constexpr uint64_t kDownloadSeconds[] = {14, 12, 10, 8};
+constexpr uint64_t kSlowestLink = 4 * kKiB;  // bytes a second
 constexpr std::string_view kBrokenMark = "TILLRACE-DEMO-BROKEN-IMAGE";
 
 // What must hold before an image is confirmed. The till's own application is asked where the image has one; an image
@@ -57,6 +59,19 @@ Result<DemoImage> Measure(const std::string& version, const std::string& path) {
   FileSource source = TILL_TRY(FileSource::Open(path));
   const crypto::Sha256Digest digest = TILL_TRY(crypto::Sha256OfSource(source));
   return DemoImage{version, path, source.size(), digest};
+}
+
+// Bytes of what a terminal of the fleet is going to download, as the release says.
+Result<uint64_t> SmallestPayload(const std::string& release_folder) {
+  const std::string text = TILL_TRY(ReadTextFile(release_folder + "/release.json"));
+  const json::Value record = TILL_TRY(json::Parse(text));
+  int64_t least = INT64_MAX;
+  for (const json::Value& component : record["components"].items()) {
+    for (const json::Value& payload : component["payloads"].items()) {
+      least = std::min(least, payload["length"].AsInteger());
+    }
+  }
+  return static_cast<uint64_t>(least);
 }
 
 }  // namespace
@@ -222,6 +237,7 @@ Status Stage::MakeTerminals(unsigned count) {
   json::Value list = json::Value::Array();
   uint64_t slot_bytes = 0;
   for (const DemoImage& image : images_) slot_bytes = std::max(slot_bytes, (image.length + 65535) / 65536 * 65536);
+  const uint64_t delta_bytes = TILL_TRY(SmallestPayload(ReleaseFolder(new_image())));
   for (unsigned number = 1; number <= count; ++number) {
     TerminalSpec spec;
     spec.id = std::string("pos-") + (number < 10 ? "0" : "") + std::to_string(number);
@@ -236,7 +252,8 @@ Status Stage::MakeTerminals(unsigned count) {
     spec.factory_image = old_image().path;
     spec.factory_version = old_image().version;
     spec.slot_bytes = slot_bytes;
-    spec.rate_bytes_per_s = kLinkRates[number % std::size(kLinkRates)];
+    spec.rate_bytes_per_s =
+        std::max(kSlowestLink, delta_bytes / kDownloadSeconds[number % std::size(kDownloadSeconds)]);
     json::Value target = json::Value::Object();
     target.Set("controllerId", spec.id).Set("securityToken", spec.token);
     list.Append(target);
