@@ -237,7 +237,7 @@ Status Stage::MakeTerminals(unsigned count) {
   json::Value list = json::Value::Array();
   uint64_t slot_bytes = 0;
   for (const DemoImage& image : images_) slot_bytes = std::max(slot_bytes, (image.length + 65535) / 65536 * 65536);
-  const uint64_t delta_bytes = TILL_TRY(SmallestPayload(ReleaseFolder(new_image())));
+  delta_bytes_ = TILL_TRY(SmallestPayload(ReleaseFolder(new_image())));
   for (unsigned number = 1; number <= count; ++number) {
     TerminalSpec spec;
     spec.id = std::string("pos-") + (number < 10 ? "0" : "") + std::to_string(number);
@@ -253,7 +253,7 @@ Status Stage::MakeTerminals(unsigned count) {
     spec.factory_version = old_image().version;
     spec.slot_bytes = slot_bytes;
     spec.rate_bytes_per_s =
-        std::max(kSlowestLink, delta_bytes / kDownloadSeconds[number % std::size(kDownloadSeconds)]);
+        std::max(kSlowestLink, delta_bytes_ / kDownloadSeconds[number % std::size(kDownloadSeconds)]);
     json::Value target = json::Value::Object();
     target.Set("controllerId", spec.id).Set("securityToken", spec.token);
     list.Append(target);

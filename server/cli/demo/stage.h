@@ -44,6 +44,7 @@ class Stage {
   const DemoImage& old_image() const { return images_[0]; }
   const DemoImage& new_image() const { return images_[1]; }
   const DemoImage& bad_image() const { return images_[2]; }
+  uint64_t delta_bytes() const { return delta_bytes_; }  // of the new release, once terminals are made
   HubClient& hub() { return *hub_client_; }
   const std::string& hub_url() const { return hub_url_; }
   std::vector<std::unique_ptr<Terminal>>& terminals() { return terminals_; }
@@ -73,6 +74,7 @@ class Stage {
   std::string bin_folder_;
   std::string trouble_;
   std::vector<DemoImage> images_;
+  uint64_t delta_bytes_ = 0;
   std::string admin_token_;
   std::string hub_url_;
   std::vector<std::string> edge_urls_;
