@@ -127,7 +127,7 @@ class SlotKind : public testing::TestWithParam<Kind> {
 };
 
 TEST_P(SlotKind, HoldsWhatWasWrittenForAnyCutting) {
-  for (const size_t piece : {size_t{1000}, size_t{1}, size_t{4095}, size_t{4096}, size_t{32768}, kImageBytes}) {
+  for (const size_t piece : std::initializer_list<size_t>{1000, 1, 4095, 4096, 32768, kImageBytes}) {
     if (piece == 1 && GetParam().durable_unit == 0) continue;
     const Bytes image = Image(piece);
     auto slot = Open();
