@@ -102,6 +102,10 @@ void Filler::Schedule(const Object& object) {
     // Refused only when thousands of checks wait; the waiter's deadline then speaks.
     if (checkers_) checkers_->Post([this, object] { CheckStored(object); });
   }
+  if (object->wants_storing()) {
+    const std::lock_guard lock(mutex_);
+    if (checkers_) checkers_->Post([this, object] { StoreKept(object); });
+  }
   if (object->wants_fetch()) Enqueue(object);
 }
 
@@ -221,6 +225,29 @@ void Filler::Remember(const Object& object, const Span& unit) {
   for (const Remembered& old : out) {
     if (const auto owner = old.object.lock()) owner->ForgetMemory(old.unit);
   }
+}
+
+// Without this, what once found the disk full would be served from memory for as long as it is asked for.
+void Filler::StoreKept(const Object& object) {
+  while (const auto kept = object->ClaimKept()) {
+    const Span unit = object->UnitSpan(kept->unit);
+    const bool room = catalog_.Reserve(*object, unit.length);
+    const bool written = room && WriteAllAt(object->fd(), unit.offset, *kept->bytes).ok();
+    const bool counts = object->SettleKept(kept->unit, written);
+    if (room && !(written && counts)) catalog_.Unreserve(*object, unit.length);
+    if (!written) return;
+    ForgetRemembered(object, kept->unit);
+    if (counts) ++counters_.chunks_stored;
+  }
+}
+
+void Filler::ForgetRemembered(const Object& object, uint32_t unit) {
+  const std::lock_guard lock(memory_mutex_);
+  const auto found = std::ranges::find_if(
+      remembered_, [&](const Remembered& r) { return r.unit == unit && r.object.lock() == object; });
+  if (found == remembered_.end()) return;
+  remembered_bytes_ -= found->bytes;
+  remembered_.erase(found);
 }
 
 void Filler::FinishPlain(const Object& object) {

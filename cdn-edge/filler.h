@@ -4,7 +4,8 @@
 //   way, one of a plain object. Checking what an earlier process stored has threads of its own: it must not wait behind
 //   a silent origin.
 //   Disk full, or the object has no place under the cap: signed units pass through from memory (memory_bytes, oldest
-//   out first); a plain object is given up, as nobody can vouch for its pieces.
+//   out first), and go to the disk at a later request, once there is room; a plain object is given up, as nobody can
+//   vouch for its pieces.
 //   Memory: span buffers of one unit per fetcher, and memory_bytes. Any thread.
 #pragma once
 
@@ -38,7 +39,7 @@ class Filler {
   // Ends what is under way (OriginLink::Cancel() makes that quick); afterwards Schedule() does nothing.
   void Stop();
 
-  // To be called after a waiter was left with the object.
+  // To be called after a waiter was left with the object, or when it was sent from memory.
   void Schedule(const Object& object);
 
  private:
@@ -64,6 +65,8 @@ class Filler {
   void CheckStored(const Object& object);
   void CheckPlain(const Object& object, const Span& span);
   void Remember(const Object& object, const Span& unit);
+  void StoreKept(const Object& object);
+  void ForgetRemembered(const Object& object, uint32_t unit);
 
   OriginLink& link_;
   Catalog& catalog_;

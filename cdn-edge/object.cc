@@ -96,7 +96,7 @@ Run CacheObject::Take(uint64_t offset, uint64_t max_bytes, Waiter* waiter) {
   const std::lock_guard lock(mutex_);
   Run run = Look(offset, max_bytes);
   if (run.kind == Run::Kind::kMissing && waiter != nullptr) {
-    waiters_.emplace(offset, Kept{next_sequence_++, std::move(*waiter)});
+    waiters_.emplace(offset, Waiting{next_sequence_++, std::move(*waiter)});
   }
   return run;
 }
@@ -140,7 +140,7 @@ bool CacheObject::has_waiters() {
 }
 
 void CacheObject::ForgetWaiters() {
-  std::multimap<uint64_t, Kept> forgotten;
+  std::multimap<uint64_t, Waiting> forgotten;
   const std::lock_guard lock(mutex_);
   forgotten.swap(waiters_);
 }
@@ -298,6 +298,29 @@ void CacheObject::KeepInMemory(uint32_t unit, Bytes bytes) {
 void CacheObject::ForgetMemory(uint32_t unit) {
   const std::lock_guard lock(mutex_);
   if (memory_.erase(unit) != 0 && units_[unit] == UnitState::kInMemory) units_[unit] = UnitState::kMissing;
+}
+
+bool CacheObject::wants_storing() {
+  const std::lock_guard lock(mutex_);
+  return !memory_.empty() && !storing_kept_ && file_.get() >= 0 && clock_.MonotonicMs() >= pass_through_until_ms_;
+}
+
+std::optional<CacheObject::Kept> CacheObject::ClaimKept() {
+  const std::lock_guard lock(mutex_);
+  if (memory_.empty() || storing_kept_ || file_.get() < 0 || clock_.MonotonicMs() < pass_through_until_ms_) return {};
+  storing_kept_ = true;
+  return Kept{memory_.begin()->first, memory_.begin()->second};
+}
+
+bool CacheObject::SettleKept(uint32_t unit, bool written) {
+  const std::lock_guard lock(mutex_);
+  storing_kept_ = false;
+  if (!written) pass_through_until_ms_ = clock_.MonotonicMs() + kPassThroughMs;
+  if (!written || units_[unit] != UnitState::kInMemory) return !written;
+  units_[unit] = UnitState::kStored;
+  dirty_bytes_ += SpanOf(unit).length;
+  memory_.erase(unit);
+  return true;
 }
 
 void CacheObject::Release(const Span& span) {

@@ -98,6 +98,15 @@ class CacheObject {
   void Checked(uint32_t unit);                    // its bytes, found in the file, are right
   void KeepInMemory(uint32_t unit, Bytes bytes);  // the disk refused them
   void ForgetMemory(uint32_t unit);
+  // The next unit that is only in memory, when the disk is worth another try and nobody else is at it. Then
+  // SettleKept() says how that went; false: the unit left memory meanwhile, what was written does not count.
+  struct Kept {
+    uint32_t unit = 0;
+    std::shared_ptr<const Bytes> bytes;
+  };
+  std::optional<Kept> ClaimKept();
+  bool wants_storing();
+  bool SettleKept(uint32_t unit, bool written);
   void Release(const Span& span);  // what is still claimed of it is free again
   bool Drop(uint32_t unit);        // its bytes on disk are wrong; false when there were none
   void CountBadFetch(uint32_t unit);
@@ -122,7 +131,7 @@ class CacheObject {
 
  private:
   enum class UnitState : uint8_t { kMissing, kFetching, kUnchecked, kChecking, kStored, kInMemory };
-  struct Kept {
+  struct Waiting {
     uint64_t sequence;
     Waiter waiter;
   };
@@ -156,7 +165,7 @@ class CacheObject {
   std::vector<UnitState> units_;
   Bytes restored_;  // bitmap from the index, until the list tells what it means
   std::map<uint32_t, std::shared_ptr<const Bytes>> memory_;
-  std::multimap<uint64_t, Kept> waiters_;  // by offset
+  std::multimap<uint64_t, Waiting> waiters_;  // by offset
   std::map<uint32_t, BadUnit> bad_;
   uint64_t next_sequence_ = 0;
   uint32_t cursor_ = 0;  // the fill goes on from this unit
@@ -164,6 +173,7 @@ class CacheObject {
   Trouble trouble_ = Trouble::kNone;
   int64_t trouble_until_ms_ = 0;
   int64_t pass_through_until_ms_ = 0;
+  bool storing_kept_ = false;
   bool sealed_ = false;
   crypto::Sha256 plain_hash_;
 };

@@ -45,6 +45,7 @@ http::Piece ObjectStream::Next() {
     case Run::Kind::kMemory:
       piece.kind = http::Piece::Kind::kBytes;
       piece.bytes = AsText(ByteView(*run.memory).subspan(run.memory_offset, run.length));
+      context_.filler.Schedule(context_.object);
       break;
     case Run::Kind::kMissing:
       if (waits_since_ms_ < 0) waits_since_ms_ = now_ms;

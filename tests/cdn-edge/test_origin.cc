@@ -276,7 +276,7 @@ TestEdge::TestEdge(TestOrigin& origin) {
 
 void TestEdge::Start() {
   const Fault* fault = nullptr;
-  auto edge = Edge::Start(options, SystemClock(), &fault);
+  auto edge = Edge::Start(options, clock, &fault);
   ASSERT_TRUE(edge.ok()) << fault->what << ": " << edge.error().what;
   edge_ = std::move(*edge);
 }

@@ -81,11 +81,21 @@ class TestOrigin : public http::Handler {
   unsigned held_ = 0;
 };
 
+// The real clock, and what the test lets go by at once.
+class ClockAhead : public Clock {
+ public:
+  int64_t UnixMs() const override { return SystemClock().UnixMs(); }
+  int64_t MonotonicMs() const override { return SystemClock().MonotonicMs() + ahead_ms; }
+  void SleepMs(int64_t ms) override { SystemClock().SleepMs(ms); }
+  std::atomic<int64_t> ahead_ms{0};
+};
+
 // An edge in this process on a folder of its own, and a client of it.
 class TestEdge {
  public:
   explicit TestEdge(TestOrigin& origin);
   EdgeOptions options;  // change before Start()
+  ClockAhead clock;
   void Start();
   void Stop() { edge_.reset(); }
   Edge& operator*() { return *edge_; }
