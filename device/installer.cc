@@ -330,10 +330,11 @@ Installer::Job::Flow Installer::Job::FinishInstall() {
 
 InstallEnd Installer::Job::Run() {
   if (LoadHead() && OpenApplier(first_chunk) == Flow::kGoOn) StartApplier();
-  size_t wrong_sources = 0;
-  size_t tried = 0;
+  // A source that served wrong bytes is not asked again: they would only come a second time.
+  std::vector<const PayloadSource*> sources;
+  for (const PayloadSource& source : input.sources) sources.push_back(&source);
   uint64_t round_from = position();
-  for (size_t at = 0; flow != Flow::kEnd && at < input.sources.size();) {
+  for (size_t at = 0; flow != Flow::kEnd && at < sources.size();) {
     if (flow == Flow::kRestart) {
       log::Warn("the checkpoint does not fit this payload: from the start", {});
       checkpoint = delta::Checkpoint{};
@@ -347,28 +348,27 @@ InstallEnd Installer::Job::Run() {
       if (FinishInstall() == Flow::kRestart) continue;
       break;
     }
-    const Flow next = Download(input.sources[at]);
+    const Flow next = Download(*sources[at]);
     if (next == Flow::kEnd || next == Flow::kRestart || next == Flow::kJump) continue;
     if (chunks && next_chunk >= chunks->chunk_count() && partial.empty() && next == Flow::kGoOn) continue;
     if (next == Flow::kNextSource) {
       const bool whose = !mixed;  // a wrong chunk of two sources: this one is asked for all of it
       DropPartial();
       flow = Flow::kGoOn;
-      if (!whose) continue;
-      wrong_sources++;
+      if (whose) sources.erase(sources.begin() + static_cast<ptrdiff_t>(at));
+    } else {
+      at++;
     }
-    tried++;
-    at++;
     // Every source broke off, but bytes came: once more around with what is here already. A new start would begin at
     // the last checkpoint, and a link that never holds for a whole frame would fetch the same bytes for ever.
-    if (at == input.sources.size() && position() >= round_from + kWorthwhileBytes) {
+    if (at == sources.size() && position() >= round_from + kWorthwhileBytes) {
       round_from = position();
       at = 0;
     }
   }
   end.received_bytes = furthest;
-  if (end.kind == InstallEnd::Kind::kInterrupted && tried > 0 && wrong_sources == tried) {
-    RefuseWith(Refuse(kPayloadDamaged, std::to_string(tried) + " sources tried"));
+  if (end.kind == InstallEnd::Kind::kInterrupted && sources.empty() && !input.sources.empty()) {
+    RefuseWith(Refuse(kPayloadDamaged, std::to_string(input.sources.size()) + " sources tried"));
   }
   return end;
 }

@@ -173,6 +173,7 @@ TEST_F(InstallerTest, RefusesASourceThatAlwaysLies) {
   const InstallEnd end = Install(base, source, slot);
   ASSERT_EQ(end.kind, InstallEnd::Kind::kRefused);
   EXPECT_EQ(std::string(end.refusal.fault->code), "T2023");
+  EXPECT_EQ(source.starts.size(), 1u) << "the same wrong bytes again are no help, and cost data";
 }
 
 }  // namespace
