@@ -264,7 +264,7 @@ device::Config ConfigFor(const Site& site, const std::string& data_dir) {
   device::Config config;
   config.server = "http://127.0.0.1:1";
   config.controller_id = "pos-1";
-  config.data_dir = data_dir;
+  config.data_dir = config.run_dir = data_dir;
   config.board = "acme,pos-100";
   config.product = "pos";
   if (!site.app_images.empty()) config.components = "app=/app-a,/app-b";
