@@ -66,7 +66,21 @@ void FaultProxy::Arm(Fault fault, uint64_t after) {
   fault_ = fault;
   after_ = after;
   bytes_ = 0;
+  marked_at_ = UINT64_MAX;
   first_answer_.clear();
+}
+
+void FaultProxy::Watch(std::string mark) {
+  const std::lock_guard lock(mutex_);
+  mark_ = std::move(mark);
+}
+
+void FaultProxy::Look(Link& link, const std::string& bytes, uint64_t from) {
+  if (mark_.empty()) return;
+  const std::string text = link.tail + bytes;
+  const size_t at = text.find(mark_);
+  if (at != std::string::npos && marked_at_ == UINT64_MAX) marked_at_ = from + at - link.tail.size();
+  link.tail = text.substr(text.size() - std::min(text.size(), mark_.size() - 1));
 }
 
 void FaultProxy::Accept() {
@@ -85,6 +99,7 @@ void FaultProxy::Accept() {
 bool FaultProxy::Spoil(Link& link, std::string& bytes) {
   const std::lock_guard lock(mutex_);
   const uint64_t from = bytes_.fetch_add(bytes.size());
+  Look(link, bytes, from);
   const bool here = fault_ != Fault::kNone && after_ >= from && after_ < from + bytes.size();
   if (!here) return true;
   const size_t within = after_ - from;

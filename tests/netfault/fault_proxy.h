@@ -40,11 +40,15 @@ class FaultProxy {
   void Arm(Fault fault, uint64_t after);
   // Bytes that came back since Arm().
   uint64_t bytes() const { return bytes_.load(); }
+  // How many of these came before `mark` was first seen; UINT64_MAX: it was not. The mark is for good.
+  void Watch(std::string mark);
+  uint64_t marked_at() const { return marked_at_.load(); }
 
  private:
   struct Link {
     UniqueFd client, server;
     std::string seen;  // the first 64 KiB that came back
+    std::string tail;  // the last bytes, in which a mark may have begun
     bool silent = false;
     int64_t slow_until_ms = 0;
   };
@@ -53,16 +57,19 @@ class FaultProxy {
   bool Upstream(Link& link);
   bool Downstream(Link& link);
   bool Spoil(Link& link, std::string& bytes);
+  void Look(Link& link, const std::string& bytes, uint64_t from);
 
   uint16_t target_port_;
   uint16_t port_ = 0;
   UniqueFd listener_;
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> bytes_{0};
+  std::atomic<uint64_t> marked_at_{UINT64_MAX};
   std::mutex mutex_;
   Fault fault_ = Fault::kNone;
   uint64_t after_ = 0;
   std::string first_answer_;
+  std::string mark_;
   std::vector<Link> links_;
   std::thread thread_;
 };

@@ -1,7 +1,9 @@
-// tilld as a process whose system calls and allocations fail: killed at the n-th call that writes, given EIO, ENOSPC,
-// EINTR or a short count there, or no memory at the n-th allocation. Then it is started again until it rests: every
-// time the terminal runs one of the two signed images whole, and the update is done or honestly reported as failed.
-//   TILL_LONG=1: every call, a thousand allocations. Otherwise a sample.
+// tilld as a process whose system calls and allocations fail, in the run that installs and in the one that confirms:
+// killed at the n-th call that writes, given EIO, ENOSPC, EINTR or a short count there, or no memory at the n-th
+// allocation. Then it is started again until it rests: every time the terminal runs one of the two signed images
+// whole, and the update is done or honestly reported as failed.
+//   TILL_LONG=1: every such call, every allocation, and a kill at every system call at all. Otherwise a sample.
+//   (strace counts the calls of each process for itself: the n-th of tilld and the n-th of its child fail both.)
 // covers F04 F05 F12
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -20,7 +22,15 @@
 namespace till::device {
 namespace {
 
-constexpr char kWrites[] = "write,pwrite64,fdatasync,fsync,rename,ftruncate,unlink";
+constexpr char kWrites[] =
+    "write,pwrite64,writev,pwritev,sendto,sendmsg,fdatasync,fsync,rename,renameat2,ftruncate,fallocate,unlink,mkdir";
+// Those of them that answer a count.
+constexpr char kCounted[] = "write,pwrite64,writev,pwritev,sendto,sendmsg";
+constexpr char kAnyCall[] = "all";
+
+// Which run of tilld fails.
+enum class In : uint8_t { kInstall, kTrial };
+constexpr In kBoth[] = {In::kInstall, In::kTrial};
 
 bool Every() { return getenv("TILL_LONG") != nullptr; }
 
@@ -63,18 +73,22 @@ class FailingProcess : public AgentTest {
             "--once"};
   }
 
-  // A fresh terminal with an update on offer; its first run of tilld is `wrap` + tilld.
-  void UpdateWith(const std::vector<std::string>& wrap, const std::vector<std::string>& environment,
+  // A fresh terminal with an update on offer; one run of tilld is `wrap` + tilld.
+  void UpdateWith(In in, const std::vector<std::string>& wrap, const std::vector<std::string>& environment,
                   bool must_succeed) {
     const std::string name = folder_ + "/" + std::to_string(++updates_);
     TerminalForTests terminal(name, *hub_, old_image_, "1.0.0");
     const std::string action = std::to_string(updates_);
     hub_->Offer({.action = action, .payload_path = "payloads/pos/2.0.0/rootfs/full"});
+    if (in == In::kTrial) {
+      EXPECT_EQ(terminal.BootAndRun().status, 10) << terminal.FileText("log");
+    }
     terminal.BootOnly();
     std::vector<std::string> words = wrap;
     for (std::string& word : Tilld(terminal)) words.push_back(std::move(word));
     last_status_ = RunAndWait(words, environment, name + "/log");
-    const std::string context = wrap.empty() ? environment.back() : wrap.back();
+    const std::string context =
+        (wrap.empty() ? environment.back() : wrap[wrap.size() - 2]) + (in == In::kTrial ? " in the trial" : "");
     for (int run = 0; run < 6 && hub_->Outcome(action).empty(); run++) terminal.BootUntilItRests();
     const std::string outcome = hub_->Outcome(action);
     EXPECT_FALSE(outcome.empty()) << context << "\n" << terminal.FileText("log");
@@ -90,64 +104,71 @@ class FailingProcess : public AgentTest {
   }
 
   // How many calls of the set an undisturbed run makes.
-  uint64_t CountCalls() {
+  uint64_t CountCalls(In in, const std::string& set) {
     const std::string file = folder_ + "/calls";
-    UpdateWith({"strace", "-f", "-qq", "-o", file, "-e", std::string("trace=") + kWrites, "--"}, {}, true);
+    std::filesystem::remove(file);
+    UpdateWith(in, {"strace", "-f", "-qq", "-o", file, "-e", "trace=" + set, "--"}, {}, true);
     std::ifstream lines(file);
     uint64_t count = 0;
     for (std::string line; std::getline(lines, line);) count++;
     return count;
   }
 
-  void InjectEverywhere(const std::string& what, bool must_succeed, uint64_t samples) {
-    const uint64_t calls = CountCalls();
-    ASSERT_GT(calls, 50u);
+  void InjectEverywhere(const std::string& what, const std::string& set, bool must_succeed, uint64_t samples) {
+    for (const In in : kBoth) {
+      const uint64_t calls = CountCalls(in, set);
+      ASSERT_GT(calls, in == In::kInstall ? 50u : 10u);
+      uint64_t runs = 0;
+      for (uint64_t n = 1; n <= calls; n += Every() ? 1 : std::max<uint64_t>(1, calls / samples)) {
+        UpdateWith(in,
+                   {"timeout", "-s", "KILL", "90", "strace", "-f", "-qq", "-o", "/dev/null", "-e",
+                    "inject=" + set + ":" + what + ":when=" + std::to_string(n), "--"},
+                   {}, must_succeed);
+        // (strace dies of the signal that its tracee died of.)
+        EXPECT_TRUE(must_succeed || last_status_ != 128 + SIGKILL) << what << " at call " << n << ": it hangs";
+        if (HasFailure()) return;
+        runs++;
+      }
+      printf("%s, %s: %llu of %llu calls\n", what.c_str(), in == In::kInstall ? "install" : "trial",
+             static_cast<unsigned long long>(runs), static_cast<unsigned long long>(calls));
+    }
+  }
+
+  void StarveEverywhere(In in, uint64_t samples) {
+    const std::string count_file = folder_ + "/allocations";
+    const std::vector<std::string> preload = {"LD_PRELOAD=" TILL_FAIL_MALLOC, "TILL_FAIL_MALLOC_IN=tilld"};
+    auto environment = preload;
+    environment.push_back("TILL_COUNT_MALLOC=" + count_file);
+    UpdateWith(in, {}, environment, true);
+    uint64_t allocations = 0;
+    std::ifstream(count_file) >> allocations;
+    ASSERT_GT(allocations, 500u);
     uint64_t runs = 0;
-    for (uint64_t n = 1; n <= calls; n += Every() ? 1 : std::max<uint64_t>(1, calls / samples)) {
-      UpdateWith({"timeout", "-s", "KILL", "90", "strace", "-f", "-qq", "-o", "/dev/null", "-e",
-                  std::string("inject=") + kWrites + ":" + what + ":when=" + std::to_string(n), "--"},
-                 {}, must_succeed);
-      // (strace dies of the signal that its tracee died of.)
-      EXPECT_TRUE(must_succeed || last_status_ != 128 + SIGKILL) << what << " at call " << n << ": it hangs";
+    for (uint64_t n = 1; n <= allocations; n += Every() ? 1 : allocations / samples) {
+      environment = preload;
+      environment.push_back("TILL_FAIL_MALLOC_AT=" + std::to_string(n));
+      UpdateWith(in, {}, environment, false);
       if (HasFailure()) return;
       runs++;
     }
-    printf("%s: %llu of %llu calls\n", what.c_str(), static_cast<unsigned long long>(runs),
-           static_cast<unsigned long long>(calls));
+    printf("no memory, %s: %llu of %llu allocations\n", in == In::kInstall ? "install" : "trial",
+           static_cast<unsigned long long>(runs), static_cast<unsigned long long>(allocations));
   }
 
   unsigned updates_ = 0;
   int last_status_ = 0;
 };
 
-TEST_F(FailingProcess, KilledAtACallThatWritesGoesOn) { InjectEverywhere("signal=KILL", true, 40); }
-TEST_F(FailingProcess, SurvivesAnIoError) { InjectEverywhere("error=EIO", false, 20); }
-TEST_F(FailingProcess, SurvivesAFullDisk) { InjectEverywhere("error=ENOSPC", false, 20); }
-TEST_F(FailingProcess, TriesAgainWhenInterrupted) { InjectEverywhere("error=EINTR", false, 12); }
+TEST_F(FailingProcess, KilledAtACallThatWritesGoesOn) { InjectEverywhere("signal=KILL", kWrites, true, 30); }
+TEST_F(FailingProcess, KilledAtAnyCallGoesOn) { InjectEverywhere("signal=KILL", kAnyCall, true, 10); }
+TEST_F(FailingProcess, SurvivesAnIoError) { InjectEverywhere("error=EIO", kWrites, false, 16); }
+TEST_F(FailingProcess, SurvivesAFullDisk) { InjectEverywhere("error=ENOSPC", kWrites, false, 16); }
+TEST_F(FailingProcess, TriesAgainWhenInterrupted) { InjectEverywhere("error=EINTR", kWrites, false, 10); }
 // The call says that it wrote one byte, and wrote none.
-TEST_F(FailingProcess, FindsWhatAShortWriteLeftOut) { InjectEverywhere("retval=1", false, 20); }
+TEST_F(FailingProcess, FindsWhatAShortWriteLeftOut) { InjectEverywhere("retval=1", kCounted, false, 16); }
 
-TEST_F(FailingProcess, WithoutMemoryEndsAndGoesOn) {
-  const std::string count_file = folder_ + "/allocations";
-  const std::vector<std::string> preload = {"LD_PRELOAD=" TILL_FAIL_MALLOC, "TILL_FAIL_MALLOC_IN=tilld"};
-  auto environment = preload;
-  environment.push_back("TILL_COUNT_MALLOC=" + count_file);
-  UpdateWith({}, environment, true);
-  std::ifstream file(count_file);
-  uint64_t allocations = 0;
-  file >> allocations;
-  ASSERT_GT(allocations, 500u);
-  uint64_t runs = 0;
-  for (uint64_t n = 1; n <= allocations; n += allocations / (Every() ? 1'000 : 60)) {
-    environment = preload;
-    environment.push_back("TILL_FAIL_MALLOC_AT=" + std::to_string(n));
-    UpdateWith({}, environment, false);
-    if (HasFailure()) return;
-    runs++;
-  }
-  printf("no memory at %llu of %llu allocations\n", static_cast<unsigned long long>(runs),
-         static_cast<unsigned long long>(allocations));
-}
+TEST_F(FailingProcess, WithoutMemoryEndsAndGoesOn) { StarveEverywhere(In::kInstall, 40); }
+TEST_F(FailingProcess, WithoutMemoryInTheTrialGoesOn) { StarveEverywhere(In::kTrial, 40); }
 
 }  // namespace
 }  // namespace till::device
