@@ -20,7 +20,8 @@ struct Address {
   uint32_t block() const { return static_cast<uint32_t>((value & ~kBlockBit) >> kOffsetBits); }
   uint64_t offset() const { return in_block() ? value & ((uint64_t{1} << kOffsetBits) - 1) : value; }
   Address operator+(uint64_t bytes) const { return {value + bytes}; }
-  auto operator<=>(const Address&) const = default;
+  // clang-tidy 14 takes the 0 that a defaulted <=> is compared with for a pointer.
+  auto operator<=>(const Address&) const = default;  // NOLINT(modernize-use-nullptr)
 
   uint64_t value = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "delta/container/decode.h"
 
@@ -15,7 +16,9 @@ constexpr size_t kSamples = 3;
 struct Kind {
   RecodeCodec codec;
   std::array<uint8_t, 7> parameters;
-  auto operator<=>(const Kind&) const = default;
+  bool operator<(const Kind& other) const {
+    return std::tie(codec, parameters) < std::tie(other.codec, other.parameters);
+  }
 };
 
 struct Group {
@@ -62,9 +65,11 @@ bool CanOpen(const Recode& opener, const Recode& told) {
 // The opener with the smallest dictionary that will do.
 uint8_t OpenerOf(const std::vector<Recode>& recodes, const Recode& told) {
   uint8_t best = BlockRecodes::kNone;
-  for (uint8_t i = 0; i < recodes.size(); ++i) {
+  for (size_t i = 0; i < recodes.size(); ++i) {
     if (!CanOpen(recodes[i], told)) continue;
-    if (best == BlockRecodes::kNone || RecodeDecodeBytes(recodes[i], 0) < RecodeDecodeBytes(recodes[best], 0)) best = i;
+    if (best != BlockRecodes::kNone && RecodeDecodeBytes(recodes[best], 0) <= RecodeDecodeBytes(recodes[i], 0))
+      continue;
+    best = static_cast<uint8_t>(i);
   }
   return best;
 }
@@ -87,6 +92,7 @@ BlockRecodes ChooseRecodes(const ExpandedImage& base, ExpandedImage& target, con
     group.longest_bytes = std::max(group.longest_bytes, plain_bytes);
   }
   std::vector<const Group*> order;
+  order.reserve(groups.size());
   for (const auto& [kind, group] : groups) order.push_back(&group);
   std::stable_sort(order.begin(), order.end(),
                    [](const Group* a, const Group* b) { return a->plain_bytes > b->plain_bytes; });

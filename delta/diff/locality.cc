@@ -36,6 +36,7 @@ std::set<uint32_t> ChooseSources(const ExpandedImage& base, const ExpandedImage&
     equal_bytes[a.base.block()] += equal;
   }
   std::vector<std::pair<uint64_t, uint32_t>> ranked;
+  ranked.reserve(equal_bytes.size());
   for (const auto& [block, equal] : equal_bytes) ranked.emplace_back(equal, block);
   std::sort(ranked.begin(), ranked.end(),
             [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });

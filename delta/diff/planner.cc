@@ -155,13 +155,13 @@ class Planner {
   void Prove(PlanItem& item) {
     const ByteView plain = target_.DecodedPlain(item.block);
     const ByteView coded = target_.Coded(item.block);
-    const uint8_t likely = item.recode;
-    for (uint8_t i = 0; i < plan_.recodes.size(); ++i) {
-      const uint8_t index = i == 0 ? likely : i <= likely ? i - 1 : i;
+    const size_t likely = item.recode;
+    for (size_t i = 0; i < plan_.recodes.size(); ++i) {
+      const size_t index = i == 0 ? likely : i <= likely ? i - 1 : i;
       if (plan_.recodes[index].codec != plan_.recodes[likely].codec) continue;
       std::optional<Remake> remake = TryRecode(plan_.recodes[index], plain, coded);
       if (!remake) continue;
-      item.recode = index;
+      item.recode = static_cast<uint8_t>(index);
       item.fixes = std::move(remake->fixes);
       return;
     }

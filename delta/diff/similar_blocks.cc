@@ -38,6 +38,7 @@ std::vector<uint32_t> SimilarBlocks::Of(ByteView bytes, size_t count) const {
     if (found != block_of_.end()) ++votes[found->second];
   });
   std::vector<std::pair<uint32_t, uint32_t>> ranked;  // votes, block
+  ranked.reserve(votes.size());
   for (const auto& [block, number] : votes) ranked.emplace_back(number, block);
   std::sort(ranked.begin(), ranked.end(),
             [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });

@@ -54,6 +54,8 @@ int ShowDevice(Session& session, const std::string& id) {
   if (table) {
     std::printf("%s  %s, seen %s\n", Printable(id).c_str(), Printable((*target)["updateStatus"].AsString()).c_str(),
                 FormatAge((*target)["lastControllerRequestAt"].AsInteger(), SystemClock().UnixMs()).c_str());
+    const std::string& edge = (*target)["till"]["edge"].AsString();
+    if (!edge.empty()) std::printf("  %-24s %s\n", "edge", Printable(edge).c_str());
     for (const auto& [key, value] : attributes->members()) {
       std::printf("  %-24s %s\n", Printable(key).c_str(), Printable(value.AsString()).c_str());
     }

@@ -168,17 +168,4 @@ json::Value DeploymentJson(const DeploymentView& view) {
   return json::Value::Object({{"id", IdText(view.action.id)}, {"deployment", std::move(deployment)}});
 }
 
-std::string MirrorsFor(std::string_view controller_id, const std::vector<std::string>& mirrors) {
-  if (mirrors.empty()) return "";
-  const crypto::Sha256Digest digest = crypto::Sha256Of(AsBytes(controller_id));
-  size_t first = 0;
-  for (size_t i = 0; i < 4; ++i) first = first << 8 | std::to_integer<size_t>(digest[i]);
-  std::string joined;
-  for (size_t i = 0; i < mirrors.size(); ++i) {
-    if (i > 0) joined += ' ';
-    joined += mirrors[(first + i) % mirrors.size()];
-  }
-  return joined;
-}
-
 }  // namespace till::server

@@ -53,8 +53,4 @@ json::Value DeploymentJson(const DeploymentView& view);
 // Artifacts of one part, in DDI's shape.
 json::Value ArtifactsJson(const DeploymentPart& part, const std::string& target_url);
 
-// The mirrors in the order this terminal is to try them: rotated by a hash of its id, so that a fleet spreads evenly
-// and a terminal always begins at the same edge.
-std::string MirrorsFor(std::string_view controller_id, const std::vector<std::string>& mirrors);
-
 }  // namespace till::server

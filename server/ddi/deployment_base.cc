@@ -4,6 +4,7 @@
 #include "core/text.h"
 #include "server/ddi/ddi_handler.h"
 #include "server/ddi/deployment.h"
+#include "server/model/mirrors.h"
 #include "server/model/operations.h"
 #include "server/model/tenant_config.h"
 #include "server/store/actions.h"

@@ -1,5 +1,6 @@
 #include "core/text.h"
 #include "server/mgmt/views.h"
+#include "server/model/mirrors.h"
 #include "server/model/tenant_config.h"
 #include "server/store/actions.h"
 #include "server/store/last_seen.h"
@@ -55,6 +56,9 @@ Result<json::Value> TillSummary(kv::ReadTxn& txn, const server::Target& target) 
     }
   }
   if (!version.empty()) till.Set("version", version);
+  const auto mirrors = TILL_TRY(server::ConfigTextList(txn, server::config::kMirrors));
+  const std::string order = server::MirrorsFor(target.controller_id, mirrors);
+  if (!order.empty()) till.Set("edge", order.substr(0, order.find(' ')));
   till.Set("images", std::move(images)).Set("versions", std::move(versions));
   const auto ids = TILL_TRY(server::ActionsOf(txn, target.controller_id));
   if (ids.empty()) return till;

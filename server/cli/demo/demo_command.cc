@@ -71,7 +71,7 @@ void PrintSummary(const Stage& stage, const StoryOutcome& outcome, size_t termin
   const unsigned long long repeated = outcome.ledger.repeated_bytes();
   std::printf(" received %llu + repeated %llu = %llu bytes: %s\n", received, repeated, received + repeated,
               served == received + repeated ? "the sums agree" : "THE SUMS DO NOT AGREE");
-  std::printf(" edges fetched %s from the hub; %u terminals went on from another edge\n",
+  std::printf(" edges fetched %s from the hub; %u terminals of edge-2 went on from edge-1\n",
               FormatSize(outcome.edge_filled_bytes).c_str(), outcome.failed_over);
   std::printf(" one terminal lost power at byte %llu of its download and resumed\n",
               static_cast<unsigned long long>(outcome.power_cut_at_bytes));

@@ -66,12 +66,10 @@ Ledger LedgerBook::Total() const {
   return ledger;
 }
 
-unsigned LedgerBook::TerminalsServedByBoth(const std::string& server, const std::string& other) const {
-  unsigned count = 0;
-  for (const auto& [key, delivery] : deliveries_) {
-    if (delivery.servers.contains(server) && delivery.servers.contains(other)) ++count;
-  }
-  return count;
+bool LedgerBook::Served(const std::string& server, const std::string& terminal) const {
+  return std::ranges::any_of(deliveries_, [&](const auto& entry) {
+    return entry.first.first == terminal && entry.second.servers.contains(server);
+  });
 }
 
 }  // namespace till::cli::demo

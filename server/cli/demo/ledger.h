@@ -33,8 +33,8 @@ class LedgerBook {
   // Reads one log; lines of other requests than tilld's are skipped. kCorrupt (detail: line) for a damaged line.
   Status AddLog(const std::string& path, const std::string& server);
   Ledger Total() const;
-  // How many terminals got bytes of one payload from both servers.
-  unsigned TerminalsServedByBoth(const std::string& server, const std::string& other) const;
+  // Whether the terminal got any byte of a payload from this server.
+  bool Served(const std::string& server, const std::string& terminal) const;
   // By server, in the order in which the logs were added.
   const std::vector<std::pair<std::string, uint64_t>>& sent_by_server() const { return sent_by_server_; }
 

@@ -12,7 +12,7 @@ struct StoryOutcome {
   unsigned confirmed = 0;
   unsigned rolled_back = 0;
   std::string rollback_reason;  // as the hub shows it
-  unsigned failed_over = 0;     // terminals that went on from another edge
+  unsigned failed_over = 0;     // terminals of edge-2 that got bytes from edge-1
   uint64_t power_cut_at_bytes = 0;
   uint64_t payload_bytes = 0;         // the delta old -> new
   uint64_t full_image_bytes = 0;      // what full images for all would have moved
@@ -55,6 +55,7 @@ class Story {
   std::string last_line_;
   json::Value rollout_;
   json::Value bad_target_;
+  std::vector<std::string> of_second_edge_;  // terminals that try edge-2 first
 };
 
 }  // namespace till::cli::demo

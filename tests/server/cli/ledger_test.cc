@@ -38,7 +38,8 @@ TEST(Ledger, SeesWhoWentOnFromAnotherServer) {
   LedgerBook book;
   ASSERT_TRUE(book.AddLog(WriteLog(Line("pos-1", "x", 0, 50) + Line("pos-2", "x", 0, 100)), "edge-1").ok());
   ASSERT_TRUE(book.AddLog(WriteLog(Line("pos-1", "x", 50, 50)), "edge-2").ok());
-  EXPECT_EQ(book.TerminalsServedByBoth("edge-1", "edge-2"), 1u);
+  EXPECT_TRUE(book.Served("edge-2", "pos-1"));
+  EXPECT_FALSE(book.Served("edge-2", "pos-2"));
   EXPECT_EQ(book.Total().repeated_bytes(), 0u);
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "server/ddi/deployment.h"
+#include "server/model/mirrors.h"
 #include "server/model/tenant_config.h"
 #include "server/store/targets.h"
 #include "tests/server/support/release.h"

@@ -6,6 +6,7 @@
 
 #include "core/file.h"
 #include "server/ddi/deployment.h"
+#include "server/model/mirrors.h"
 #include "tests/server/support/release.h"
 #include "tests/server/support/world.h"
 
