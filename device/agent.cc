@@ -160,7 +160,10 @@ void RefuseOrNext(Step& step, const Event& event) {
 
 void NotYet(Step& step, const Event& event) {
   AgentState& s = step.state;
-  if (s.phase == Phase::kVerified && s.asked_unix_s == 0) s.asked_unix_s = event.unix_s;
+  // Somebody's patience is counted by a right clock only; one that was set back begins it anew.
+  if (s.phase == Phase::kVerified && event.clock_is_right) {
+    s.asked_unix_s = s.asked_unix_s == 0 ? event.unix_s : std::min(s.asked_unix_s, event.unix_s);
+  }
   if (s.waiting_for == event.text) return Add(step, {Action::kRest});
   s.waiting_for = event.text;
   QueueStep(s, s.phase == Phase::kVerified ? 135 : 105, "waiting: " + event.text);

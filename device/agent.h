@@ -53,8 +53,9 @@ struct Event {
   Plan plan;
   std::vector<Plan> waiting;
   bool next_choice = false;
-  int64_t unix_s = 0;  // filled in every event, as well as it is known
-  BootView boot;       // filled in every event
+  int64_t unix_s = 0;          // filled in every event, as well as it is known
+  bool clock_is_right = true;  // false: `unix_s` is the earliest it can be
+  BootView boot;               // filled in every event
   delta::Checkpoint checkpoint;
   uint64_t received_bytes = 0;
   uint64_t peak_rss_kib = 0;

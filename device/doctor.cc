@@ -9,11 +9,10 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "device/faults.h"
+#include "device/trust.h"
 
 namespace till::device {
 namespace {
-
-constexpr int64_t kYear2026UnixS = 1'767'225'600;
 
 void Good(std::vector<Finding>& findings, std::string text) { findings.push_back({true, std::move(text), nullptr}); }
 
@@ -140,7 +139,7 @@ std::vector<Finding> Examine(const Config& config, const std::string& token, Slo
   ExamineRecord(boot, findings);
   Journal journal(std::move(parts.journal));
   ExamineImage(journal, config, running, findings);
-  if (parts.clock->UnixMs() / 1000 < kYear2026UnixS) {
+  if (Trust::IsTooEarly(parts.clock->UnixMs() / 1000)) {
     Bad(findings, kClockUnknown, FormatUtc(parts.clock->UnixMs() / 1000));
   } else {
     Good(findings, "clock " + FormatUtc(parts.clock->UnixMs() / 1000));

@@ -12,7 +12,7 @@ inline constexpr Fault kConfigIncomplete{"T2003", "the configuration lacks somet
 inline constexpr Fault kDataFolder{"T2004", "the data folder cannot be used", "check data_dir (it must exist or be makeable, and be writable) and that no other tilld runs on it"};
 inline constexpr Fault kBootRecord{"T2005", "the boot record cannot be read or written", "check boot_state; till-bootctl show and init work on the same file"};
 inline constexpr Fault kJournal{"T2006", "the journal cannot be read or written", "check data_dir for space and write errors; without a journal nothing is installed"};
-inline constexpr Fault kClockUnknown{"T2007", "the clock is behind what signed metadata proves", "set the time (sysntpd); until then the terminal counts as stale, never as up to date"};
+inline constexpr Fault kClockUnknown{"T2007", "the clock is behind what signed metadata proves, or far ahead of it", "set the time (sysntpd); updates are installed, but until then the terminal counts as stale, and windows as shut"};
 inline constexpr Fault kSlotUnusable{"T2008", "a slot cannot be opened", "check slot_a and slot_b: two different files or devices, both readable, the spare one writable"};
 inline constexpr Fault kImageUnknown{"T2009", "what the running slot holds is not known", "tilld adopt names the image; until then only full payloads fit"};
 inline constexpr Fault kImageChanged{"T2010", "the running slot no longer holds the image it was written with", "the storage is failing or was written by hand: a full payload mends the spare slot"};

@@ -116,7 +116,9 @@ ConsentVerdict JudgeConsent(const Consent& answer, const ConsentQuestion& questi
       question.now_unix_s >= question.asked_unix_s + question.patience_s) {
     return ConsentVerdict::kYes;
   }
-  if (ours && question.now_unix_s < answer.later_until_unix_s) return ConsentVerdict::kLater;
+  const bool later = answer.later_until_unix_s > question.now_unix_s &&
+                     answer.later_until_unix_s - question.now_unix_s <= kLongestLaterS;
+  if (ours && later) return ConsentVerdict::kLater;
   return ConsentVerdict::kAsk;
 }
 

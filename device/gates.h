@@ -36,6 +36,9 @@ struct Budget {
 };
 uint32_t MonthOf(const std::tm& local);
 
+// A merchant's "later" is never for longer: a clock that was set back must not turn hours into years.
+inline constexpr int64_t kLongestLaterS = 30 * 86'400;
+
 // The merchant's answer to "restart now?", as `tilld consent` or the consent hook leave it.
 struct Consent {
   std::string action;

@@ -85,10 +85,14 @@ Event Runner::Make(Event::Kind kind, std::string text) const {
   event.text = std::move(text);
   event.boot = boot_view_;
   event.unix_s = Now();
+  event.clock_is_right = judge_ && !judge_->ClockIsWrong();
   return event;
 }
 
-int64_t Runner::Now() const { return std::max(clock_.UnixMs() / 1000, judge_ ? judge_->NowUnixS() : 0); }
+int64_t Runner::Now() const {
+  const int64_t known = judge_ ? judge_->NowUnixS() : 0;
+  return known > 0 ? known : clock_.UnixMs() / 1000;
+}
 
 Runner::Outcome Runner::Emit(Event::Kind kind, std::string text) const {
   Outcome outcome;
@@ -192,7 +196,7 @@ std::optional<Refusal> Runner::Start() {
   if (!judge_) {
     if (auto refusal = OpenTrust()) return refusal;
   }
-  if (judge_->ClockIsBehind()) Complain(Refuse(kClockUnknown, ""));
+  if (judge_->ClockIsWrong()) Complain(Refuse(kClockUnknown, ""));
   VerifyRunningImages();
   status_.Write(state_, state_.received(), true);
   return std::nullopt;
@@ -206,6 +210,7 @@ RunEnd Runner::Run(bool once) {
   while (!StopAsked().load()) {
     event.boot = boot_view_;
     event.unix_s = Now();
+    event.clock_is_right = !judge_->ClockIsWrong();
     if (state_.phase == Phase::kTrying && event.kind == Event::Kind::kStarted) event.details = KernelDetails();
     const Step step = Decide(state_, event);
     const bool failed = step.state.trouble.unix_s != state_.trouble.unix_s ||

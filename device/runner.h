@@ -93,6 +93,7 @@ class Runner final : private InstallObserver {
   bool WindowIsOpen(const std::string& window) const;
   std::optional<Outcome> AskConsent();
   void CountWireBytes(AgentState& state);
+  void TakeMonthBack(AgentState& state) const;
   uint64_t BudgetLeft() const;
   int RunHook(const char* name, std::string& said);
   std::optional<Outcome> AskHook(const char* name);

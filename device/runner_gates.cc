@@ -2,6 +2,7 @@
 // integrator's hooks.
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "core/file.h"
@@ -35,15 +36,20 @@ Runner::Outcome Runner::NotYet(const std::string& why, int64_t look_again_ms) {
   return Emit(Event::Kind::kNotYet, why);
 }
 
-// A clock that is behind what signed metadata proves does not know the hour: then a window counts as shut, and the
-// status says why (T2007).
+// A wrong clock does not know the hour: then a window counts as shut, and the status says why (T2007).
 bool Runner::WindowIsOpen(const std::string& window) const {
   const auto spans = ParseWindow(window);
   if (!spans.ok() || spans->empty()) return spans.ok();
-  return !judge_->ClockIsBehind() && InWindow(*spans, LocalTime(Now()));
+  return !judge_->ClockIsWrong() && InWindow(*spans, LocalTime(Now()));
 }
 
 // --- The data budget ---
+
+// A month that a clock named when it ran ahead must not keep the budget shut until it comes.
+void Runner::TakeMonthBack(AgentState& state) const {
+  const uint32_t now = MonthOf(LocalTime(Now()));
+  if (now < state.month && !judge_->ClockIsWrong()) state.month = now;
+}
 
 uint64_t Runner::BudgetLeft() const {
   return Budget{config_.data_budget, state_.month, state_.month_bytes}.left_bytes(MonthOf(LocalTime(Now())));
@@ -51,6 +57,7 @@ uint64_t Runner::BudgetLeft() const {
 
 void Runner::CountWireBytes(AgentState& state) {
   if (wire_bytes_ == 0 || config_.data_budget == 0) return;
+  TakeMonthBack(state);
   const uint32_t month = MonthOf(LocalTime(Now()));
   if (month > state.month) {
     state.month = month;
@@ -69,6 +76,10 @@ Runner::Outcome Runner::AskInstall() {
       return EmitRefused(
           Refuse(kOverBudget, FormatSize(wanted) + " wanted, " + FormatSize(config_.data_budget) + " a month"));
     }
+    AgentState next = state_;
+    TakeMonthBack(next);
+    const Status saved = SaveIfChanged(next);
+    if (!saved.ok()) Complain(Refuse(kJournal, saved.error()));
     if (wanted > BudgetLeft()) return NotYet("data budget", 0);
   }
   return Emit(Event::Kind::kMayInstall);
@@ -132,7 +143,7 @@ std::optional<Runner::Outcome> Runner::AskConsent() {
   }
   std::string said;
   if (RunHook("consent", said) == 0) return std::nullopt;
-  const Consent later{state_.action, false, Now() + static_cast<int64_t>(config_.defer_s)};
+  const Consent later{state_.action, false, Now() + std::min(static_cast<int64_t>(config_.defer_s), kLongestLaterS)};
   const std::string kept = EncodeConsent(later);
   const Status saved = WriteFileAtomically(file, AsBytes(kept));
   if (!saved.ok()) log::Warn("the answer is not kept", {{"cause", saved.error()}});

@@ -118,7 +118,7 @@ Status Runner::RefreshTrust() {
     return text;
   });
   if (!refreshed.ok() && serves_none) refreshed = RefreshFromArtifact();
-  status_.SetStale(!refreshed.ok() || judge_->ClockIsBehind());
+  status_.SetStale(!refreshed.ok() || judge_->ClockIsWrong());
   refresh_due_ms_ = clock_.MonotonicMs() + (refreshed.ok() ? kRefreshMs : kRefreshAgainMs);
   return refreshed;
 }

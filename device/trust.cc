@@ -13,6 +13,10 @@ namespace {
 
 // No clock of ours runs before this program was written (2026-11-22).
 constexpr int64_t kBuildUnixS = 1'795'305'600;
+// A clock this far ahead of everything signed is broken (a dead RTC says 2038 or 2106 as well as 1970), and everything
+// signed would look expired for ever. A terminal that lay on a shelf for longer believes its clock again once it has
+// seen metadata of today.
+constexpr int64_t kMostAheadS = int64_t{10} * 366 * 86'400;
 
 // "images/<product>/<version>/<component>"
 struct ImagePath {
@@ -134,14 +138,20 @@ Result<std::unique_ptr<Trust>> Trust::Open(const std::string& folder, std::strin
   return trust;
 }
 
+int64_t Trust::ProvenUnixS() const { return std::max(kBuildUnixS, client_ ? client_->NewestSignedUnixS() : 0); }
+
 int64_t Trust::NowUnixS() const {
-  const int64_t newest = client_ ? client_->NewestSignedUnixS() : 0;
-  return std::max({kBuildUnixS, newest, clock_.UnixMs() / 1000});
+  const int64_t proven = ProvenUnixS();
+  const int64_t wall = clock_.UnixMs() / 1000;
+  return wall - proven > kMostAheadS ? proven : std::max(proven, wall);
 }
 
-bool Trust::ClockIsBehind() const {
-  return clock_.UnixMs() / 1000 < std::max(kBuildUnixS, client_->NewestSignedUnixS());
+bool Trust::ClockIsWrong() const {
+  const int64_t ahead_s = clock_.UnixMs() / 1000 - ProvenUnixS();
+  return ahead_s < 0 || ahead_s > kMostAheadS;
 }
+
+bool Trust::IsTooEarly(int64_t unix_s) { return unix_s < kBuildUnixS; }
 
 Status Trust::Refresh(const tuf::Fetch& fetch) { return client_->Refresh(fetch); }
 

@@ -44,9 +44,10 @@ class OfferJudge {
  public:
   virtual ~OfferJudge() = default;
   virtual Status Refresh(const tuf::Fetch& fetch) = 0;
-  // The wall clock is behind what signed metadata proves: freshness cannot be known.
-  virtual bool ClockIsBehind() const = 0;
-  // The time as well as it is known; 0: not at all.
+  // The wall clock cannot be right: it is behind what signed metadata proves, or far ahead of it. Freshness cannot be
+  // known then, nor the hour.
+  virtual bool ClockIsWrong() const = 0;
+  // The time as well as it is known (with a wrong clock: what it is at least); 0: not at all.
   virtual int64_t NowUnixS() const { return 0; }
   // The refusal, or nothing and `out`: of the artifacts that may be installed the smallest one. A full payload beside
   // deltas, or after a refused one, only when facts.full_fallback says so: a failed delta must not become a bill.
@@ -63,11 +64,13 @@ class Trust final : public OfferJudge {
 
   Status Refresh(const tuf::Fetch& fetch) override;
   static bool IsExpiry(const Error& error);
-  bool ClockIsBehind() const override;
+  bool ClockIsWrong() const override;
   int64_t NowUnixS() const override;
 
   std::optional<Refusal> Check(const Deployment& deployment, const TerminalFacts& facts,
                                AcceptedOffer& out) const override;
+  // The same without metadata, for `tilld doctor`.
+  static bool IsTooEarly(int64_t unix_s);
   // The image entry with this hash, for `tilld adopt`.
   const tuf::TargetEntry* FindImage(const crypto::Sha256Digest& digest) const;
 
@@ -75,6 +78,7 @@ class Trust final : public OfferJudge {
   explicit Trust(Clock& clock) : clock_(clock) {}
   std::optional<Refusal> CheckArtifact(const DdiArtifact& artifact, const DdiChunk& chunk, const TerminalFacts& facts,
                                        Plan& plan, bool& same) const;
+  int64_t ProvenUnixS() const;
 
   Clock& clock_;
   std::unique_ptr<tuf::Client> client_;

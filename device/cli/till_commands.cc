@@ -90,7 +90,8 @@ int ConsentCommand(const Arguments& arguments) {
   consent.action = (*value)["action"].AsString();
   if (consent.action.empty()) return Fail(kUsage, "no update asks for an answer", nullptr, 1, arguments.json);
   consent.yes = yes;
-  const int64_t for_s = arguments.for_s > 0 ? arguments.for_s : static_cast<int64_t>(config.defer_s);
+  const int64_t wanted_s = arguments.for_s > 0 ? arguments.for_s : static_cast<int64_t>(config.defer_s);
+  const int64_t for_s = std::min(wanted_s, kLongestLaterS);
   if (!yes) consent.later_until_unix_s = SystemClock().UnixMs() / 1000 + for_s;
   const std::string kept = EncodeConsent(consent);
   const Status saved = WriteFileAtomically(config.data_dir + "/consent", AsBytes(kept), 0600);

@@ -4,6 +4,8 @@
 //   it does. MODE slot-full: the N-th slot write and all later ones fail as a full disk does. MODE slot-lies: the N-th
 //   slot write says it went well and stores another bit.
 //   COUNT_FILE gets the number of writes when it ends by itself. Exit: as tilld's.
+//   TILL_FAKE_TIME="A" or "A N B": the wall clock stands at A (seconds), and jumps to B when it is looked at for the
+//   N-th time. The file TILL_FAKE_TIME_LOOKS then gets the number of looks.
 #include <signal.h>
 #include <unistd.h>
 
@@ -95,6 +97,23 @@ class FatalSlots final : public SlotBank {
   std::unique_ptr<SlotBank> next_;
 };
 
+class JumpingClock final : public Clock {
+ public:
+  explicit JumpingClock(const std::vector<std::string_view>& words)
+      : now_(Number(words[0])),
+        jumps_at_(words.size() == 3 ? Number(words[1]) : 0),
+        jumps_to_(words.size() == 3 ? Number(words[2]) : 0) {}
+  int64_t UnixMs() const override { return (++looks_ >= jumps_at_ && jumps_at_ > 0 ? jumps_to_ : now_) * 1000; }
+  int64_t MonotonicMs() const override { return SystemClock().MonotonicMs(); }
+  void SleepMs(int64_t ms) override { SystemClock().SleepMs(ms); }
+  int64_t looks() const { return looks_; }
+
+ private:
+  static int64_t Number(std::string_view text) { return strtoll(std::string(text).c_str(), nullptr, 10); }
+  int64_t now_, jumps_at_, jumps_to_;
+  mutable int64_t looks_ = 0;
+};
+
 int Main(int argc, char** argv) {
   if (argc != 6) return 2;
   const std::string mode_name = argv[4];
@@ -113,6 +132,9 @@ int Main(int argc, char** argv) {
   parts.journal = std::make_unique<FatalRecordFile>(std::move(parts.journal));
   parts.boot_record = std::make_unique<FatalRecordFile>(std::move(parts.boot_record));
   parts.slots = std::make_unique<FatalSlots>(std::move(parts.slots));
+  const char* fake_time = getenv("TILL_FAKE_TIME");
+  JumpingClock clock(Split(fake_time ? fake_time : "0", ' '));
+  if (fake_time) parts.clock = &clock;
   Runner runner(config, config.token, ParseSlot(argv[2]).value(), std::move(parts));
   if (const auto refusal = runner.Start()) {
     log::ErrorLine(refusal->Reason());
@@ -120,6 +142,9 @@ int Main(int argc, char** argv) {
   }
   const RunEnd end = runner.Run(/*once=*/true);
   const std::string count = std::to_string(writes);
+  const std::string looks = std::to_string(clock.looks());
+  const char* looks_file = getenv("TILL_FAKE_TIME_LOOKS");
+  if (looks_file && !WriteFileAtomically(looks_file, AsBytes(looks)).ok()) return 1;
   if (!WriteFileAtomically(argv[3], AsBytes(count)).ok()) return 1;
   return end == RunEnd::kRebootWanted ? 10 : end == RunEnd::kStopped ? 0 : 1;
 }

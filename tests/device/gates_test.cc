@@ -76,6 +76,9 @@ TEST(Consent, IsAskedForUntilItIsGivenOrPatienceEnds) {
   EXPECT_EQ(JudgeConsent({"7", false, 9999}, late), ConsentVerdict::kYes) << "not for ever";
   late.patience_s = 0;
   EXPECT_EQ(JudgeConsent({"7", false, 9999}, late), ConsentVerdict::kLater);
+  EXPECT_EQ(JudgeConsent({"7", false, 1100 + kLongestLaterS + 1}, late), ConsentVerdict::kAsk) << "a clock fell back";
+  EXPECT_EQ(JudgeConsent({"7", false, INT64_MAX}, late), ConsentVerdict::kAsk);
+  EXPECT_EQ(JudgeConsent({"7", false, INT64_MIN}, late), ConsentVerdict::kAsk);
   const auto back = DecodeConsent(EncodeConsent({"7", false, 42}));
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(back->action, "7");

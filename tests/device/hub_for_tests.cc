@@ -66,11 +66,11 @@ class CutStream final : public http::BodyStream {
 
 }  // namespace
 
-HubForTests::HubForTests(std::string folder) : folder_(std::move(folder)) {
+HubForTests::HubForTests(std::string folder, int64_t signs_at) : folder_(std::move(folder)), signs_at_(signs_at) {
   for (tuf::RoleKeys* role : {&roles_.root, &roles_.targets, &roles_.deltas, &roles_.snapshot, &roles_.timestamp}) {
     role->keys.push_back(crypto::PrivateKey::Generate());
   }
-  EXPECT_TRUE(tuf::Repository::Create(folder_ + "/tuf", roles_, {}, time(nullptr)).ok());
+  EXPECT_TRUE(tuf::Repository::Create(folder_ + "/tuf", roles_, {}, SigningTime()).ok());
   http::ServerOptions options;
   options.loops = 1;
   auto started = http::Server::Start(options, *this);
@@ -134,7 +134,7 @@ void HubForTests::Sign() {
   ASSERT_TRUE(repository.ok()) << repository.error().what;
   for (tuf::TargetEntry& entry : unsigned_entries_) repository->Put(std::move(entry));
   unsigned_entries_.clear();
-  const Status published = repository->Publish(roles_, {}, time(nullptr));
+  const Status published = repository->Publish(roles_, {}, SigningTime());
   ASSERT_TRUE(published.ok()) << published.error().what;
 }
 

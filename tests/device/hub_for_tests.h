@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -46,7 +47,8 @@ struct OfferForTests {
 
 class HubForTests : public http::Handler {
  public:
-  explicit HubForTests(std::string folder);
+  // `signs_at`: what its metadata says of the time; 0: now.
+  explicit HubForTests(std::string folder, int64_t signs_at = 0);
   ~HubForTests() override;
 
   // An image and its payloads, signed and ready to be offered. `custom` overrides members of the image's entry.
@@ -57,6 +59,7 @@ class HubForTests : public http::Handler {
                              const json::Value& custom = {}, bool signed_entry = true,
                              const std::string& component = "rootfs");
   void Sign();  // what was published since
+  void SetSigningTime(int64_t unix_s) { signs_at_ = unix_s; }
 
   void Offer(OfferForTests offer);
   void Cancel(const std::string& action);
@@ -100,7 +103,10 @@ class HubForTests : public http::Handler {
   http::Response Blob(const http::Request& request, Served& served);
   http::Response Metadata(const std::string& name);
 
+  int64_t SigningTime() const { return signs_at_ != 0 ? signs_at_ : time(nullptr); }
+
   std::string folder_;
+  int64_t signs_at_ = 0;
   std::string public_url_;
   tuf::RoleSet roles_;
   mutable std::mutex mutex_;

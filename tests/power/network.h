@@ -44,7 +44,7 @@ class ScriptedJudge final : public device::OfferJudge {
  public:
   explicit ScriptedJudge(const Site& site) : site_(site) {}
   Status Refresh(const tuf::Fetch&) override { return Ok(); }
-  bool ClockIsBehind() const override { return false; }
+  bool ClockIsWrong() const override { return false; }
   std::optional<device::Refusal> Check(const device::Deployment& deployment, const device::TerminalFacts& facts,
                                        device::AcceptedOffer& out) const override;
 
