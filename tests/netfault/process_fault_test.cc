@@ -1,6 +1,6 @@
 // tilld as a process whose system calls and allocations fail, in the run that installs and in the one that confirms:
-// killed at the n-th call that writes, given EIO, ENOSPC, EINTR or a short count there, or no memory at the n-th
-// allocation. Then it is started again until it rests: every time the terminal runs one of the two signed images
+// killed at the n-th call that writes, given EIO, ENOSPC, EINTR there, a short or a lost write, or no memory at the
+// n-th allocation. Then it is started again until it rests: every time the terminal runs one of the two signed images
 // whole, and the update is done or honestly reported as failed.
 //   TILL_LONG=1: every such call, every allocation, and a kill at every system call at all. Otherwise a sample.
 //   (strace counts the calls of each process for itself: the n-th of tilld and the n-th of its child fail both.)
@@ -24,8 +24,6 @@ namespace {
 
 constexpr char kWrites[] =
     "write,pwrite64,writev,pwritev,sendto,sendmsg,fdatasync,fsync,rename,renameat2,ftruncate,fallocate,unlink,mkdir";
-// Those of them that answer a count.
-constexpr char kCounted[] = "write,pwrite64,writev,pwritev,sendto,sendmsg";
 constexpr char kAnyCall[] = "all";
 
 // Which run of tilld fails.
@@ -134,25 +132,54 @@ class FailingProcess : public AgentTest {
     }
   }
 
-  void StarveEverywhere(In in, uint64_t samples) {
-    const std::string count_file = folder_ + "/allocations";
-    const std::vector<std::string> preload = {"LD_PRELOAD=" TILL_FAIL_MALLOC, "TILL_FAIL_MALLOC_IN=tilld"};
-    auto environment = preload;
-    environment.push_back("TILL_COUNT_MALLOC=" + count_file);
+  // Something that a preloaded library does at the n-th occasion, once for each n.
+  struct Preload {
+    const char* name;
+    std::string library, prefix;  // of its variables: PREFIX_IN, PREFIX_AT, and TILL_COUNT_...
+    std::string count_variable;
+    std::vector<std::string> more{};
+    bool must_succeed = false;
+    uint64_t samples = 20, at_least = 10;
+  };
+  void PreloadEverywhere(In in, const Preload& preload) {
+    const std::string count_file = folder_ + "/count";
+    std::filesystem::remove(count_file);
+    std::vector<std::string> common = preload.more;
+    common.push_back("LD_PRELOAD=" + preload.library);
+    common.push_back(preload.prefix + "_IN=tilld");
+    auto environment = common;
+    environment.push_back(preload.count_variable + "=" + count_file);
     UpdateWith(in, {}, environment, true);
-    uint64_t allocations = 0;
-    std::ifstream(count_file) >> allocations;
-    ASSERT_GT(allocations, 500u);
+    uint64_t occasions = 0;
+    std::ifstream(count_file) >> occasions;
+    ASSERT_GE(occasions, preload.at_least);
     uint64_t runs = 0;
-    for (uint64_t n = 1; n <= allocations; n += Every() ? 1 : allocations / samples) {
-      environment = preload;
-      environment.push_back("TILL_FAIL_MALLOC_AT=" + std::to_string(n));
-      UpdateWith(in, {}, environment, false);
+    for (uint64_t n = 1; n <= occasions; n += Every() ? 1 : std::max<uint64_t>(1, occasions / preload.samples)) {
+      environment = common;
+      environment.push_back(preload.prefix + "_AT=" + std::to_string(n));
+      UpdateWith(in, {}, environment, preload.must_succeed);
       if (HasFailure()) return;
       runs++;
     }
-    printf("no memory, %s: %llu of %llu allocations\n", in == In::kInstall ? "install" : "trial",
-           static_cast<unsigned long long>(runs), static_cast<unsigned long long>(allocations));
+    printf("%s, %s: %llu of %llu\n", preload.name, in == In::kInstall ? "install" : "trial",
+           static_cast<unsigned long long>(runs), static_cast<unsigned long long>(occasions));
+  }
+  void StarveEverywhere(In in) {
+    PreloadEverywhere(in, {.name = "no memory at allocations",
+                           .library = TILL_FAIL_MALLOC,
+                           .prefix = "TILL_FAIL_MALLOC",
+                           .count_variable = "TILL_COUNT_MALLOC",
+                           .samples = 40,
+                           .at_least = 500});
+  }
+  void ShortenEverywhere(In in, bool lies) {
+    Preload preload = {.name = lies ? "lost writes" : "short writes",
+                       .library = TILL_SHORT_WRITE,
+                       .prefix = "TILL_SHORT_WRITE",
+                       .count_variable = "TILL_COUNT_WRITES"};
+    if (lies) preload.more = {"TILL_SHORT_WRITE_LIES=1"};
+    preload.must_succeed = !lies;
+    PreloadEverywhere(in, preload);
   }
 
   unsigned updates_ = 0;
@@ -164,11 +191,18 @@ TEST_F(FailingProcess, KilledAtAnyCallGoesOn) { InjectEverywhere("signal=KILL", 
 TEST_F(FailingProcess, SurvivesAnIoError) { InjectEverywhere("error=EIO", kWrites, false, 16); }
 TEST_F(FailingProcess, SurvivesAFullDisk) { InjectEverywhere("error=ENOSPC", kWrites, false, 16); }
 TEST_F(FailingProcess, TriesAgainWhenInterrupted) { InjectEverywhere("error=EINTR", kWrites, false, 10); }
-// The call says that it wrote one byte, and wrote none.
-TEST_F(FailingProcess, FindsWhatAShortWriteLeftOut) { InjectEverywhere("retval=1", kCounted, false, 16); }
 
-TEST_F(FailingProcess, WithoutMemoryEndsAndGoesOn) { StarveEverywhere(In::kInstall, 40); }
-TEST_F(FailingProcess, WithoutMemoryInTheTrialGoesOn) { StarveEverywhere(In::kTrial, 40); }
+// One byte was taken where many were given: the rest follows.
+TEST_F(FailingProcess, WritesTheRestAfterAShortWrite) {
+  for (const In in : kBoth) ShortenEverywhere(in, false);
+}
+// The file system says that it took one byte, and took none.
+TEST_F(FailingProcess, FindsWhatALostWriteLeftOut) {
+  for (const In in : kBoth) ShortenEverywhere(in, true);
+}
+
+TEST_F(FailingProcess, WithoutMemoryEndsAndGoesOn) { StarveEverywhere(In::kInstall); }
+TEST_F(FailingProcess, WithoutMemoryInTheTrialGoesOn) { StarveEverywhere(In::kTrial); }
 
 }  // namespace
 }  // namespace till::device
