@@ -19,6 +19,9 @@ class Journal {
 
   // The newest valid state; a fresh one when neither copy is valid (then `found` is false).
   Status Load();
+  // Before anything is done about what was loaded: a newer state that a cut left half written, and that did not read as
+  // valid, must not come back when the slot was written on by the older one.
+  Status MakeFirm() { return file_->MakeFirm(); }
   Status Save(const AgentState& state);
   const AgentState& state() const { return state_; }
   bool found() const { return found_; }

@@ -20,6 +20,9 @@ class RecordFile {
   // On raw flash: programs over the start of a copy without erasing it, which only clears bits. The same bytes make
   // firm what a cut may have left weak; zeros make sure that what reads as invalid now is never valid later.
   virtual Status ProgramOver(int /*copy*/, ByteView /*bytes*/) { return Ok(); }
+  // On a log on raw flash, for its one writer, before it acts on what it read: a record that a cut left half written
+  // and that did not read as valid just now is never read as valid again.
+  virtual Status MakeFirm() { return Ok(); }
 };
 
 // In a file or block device; made when missing, if `create`.

@@ -122,6 +122,8 @@ Status FlashLog::SpoilTheDoubtful() {
   for (uint64_t at = doubtful_from_; found_ && at < next_; at += kPageBytes) {
     TILL_TRY(device_->Program(uint64_t{sector_bytes_} * newest_sector_ + at, zeros));
   }
+  // Without any entry the very first one may have been begun.
+  if (!found_) TILL_TRY(device_->Program(0, zeros));
   const unsigned other = found_ ? 1 - newest_sector_ : 1;
   TILL_TRY(device_->Program(uint64_t{sector_bytes_} * other, zeros));
   for (Entry& entry : newest_) {
@@ -163,7 +165,7 @@ Status FlashLog::Write(int copy, ByteView bytes) {
   out.U32(static_cast<uint32_t>(bytes.size()) << 1 | static_cast<uint32_t>(copy));
   out.Append(bytes);
   out.U32(Crc32(out.bytes()));
-  if (doubts_) TILL_TRY(SpoilTheDoubtful());
+  TILL_TRY(MakeFirm());
   const uint64_t at = TILL_TRY(MakeRoom(out.size()));
   Entry& entry = newest_[static_cast<size_t>(copy)];
   entry.valid = false;

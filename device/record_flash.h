@@ -7,9 +7,9 @@
 //   sector's 100,000 erases, measured by record_flash_test).
 //     entry = magic "TLGE"  u32 serial  u32 length << 1 | copy  record  u32 CRC-32 of all before it; at a page's start.
 //     A cut leaves weak bits, which read differently each time. So at a start the newest entry is programmed again as
-//     it was read; before the first write everything behind it that may have been begun (the pages that are not blank,
-//     and one that looks so; the other sector's first page) is programmed to zeros; and a sector is erased anew before
-//     its first entry, however blank it looks.
+//     it was read; MakeFirm(), or the first write, programs everything behind it that may have been begun to zeros (the
+//     pages that are not blank, and one that looks so; the other sector's first page); and a sector is erased anew
+//     before its first entry, however blank it looks. Without writes a start costs a page.
 //   Errors: those of the device; kLimit for a record longer than a sector takes; kUnsupported for another geometry.
 #pragma once
 
@@ -44,6 +44,7 @@ class FlashLog final : public RecordFile {
   static Result<std::unique_ptr<RecordFile>> Open(std::unique_ptr<FlashDevice> device);
   Status Read(int copy, MutableByteView out) override;
   Status Write(int copy, ByteView bytes) override;
+  Status MakeFirm() override { return doubts_ ? SpoilTheDoubtful() : Ok(); }
 
  private:
   struct Entry {
@@ -70,7 +71,7 @@ class FlashLog final : public RecordFile {
   unsigned sector_ = 0;         // the one being filled
   uint64_t next_ = 0;           // where in it the next entry goes; its size: nowhere
   uint64_t doubtful_from_ = 0;  // up to next_: what a cut before this start may have begun
-  bool doubts_ = true;          // until the first write
+  bool doubts_ = true;          // until MakeFirm() or the first write
 };
 
 // At a path: raw flash when that is an MTD partition (of the kind asked for), else a file or block device.

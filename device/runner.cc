@@ -184,6 +184,8 @@ std::optional<Refusal> Runner::Start() {
   status_.Recall();
   const Status loaded = journal_.Load();
   if (!loaded.ok()) return Refuse(kJournal, loaded.error());
+  const Status journal_firm = journal_.MakeFirm();
+  if (!journal_firm.ok()) return Refuse(kJournal, journal_firm.error());
   state_ = journal_.state();
   const auto read = boot_.Read();
   if (!read.ok()) return Refuse(kBootRecord, read.error());

@@ -79,6 +79,33 @@ TEST(FlashLog, HoldsTheOldOrTheNewAfterACutAtEveryOperation) {
   }
 }
 
+// What the first start after a cut read is what every later one reads, though nothing was written since: the agent
+// writes the slot on by it.
+// covers F01
+TEST(FlashLog, NeverChangesItsMindAfterItWasMadeFirm) {
+  for (uint64_t cut = 1; cut < 120; cut++) {
+    for (const power::Tear tear : power::kTears) {
+      NorChip chip(kSectorBytes, 2);
+      chip.Seed(cut);
+      uint32_t begun = 1;
+      {
+        Writer writer(OpenLog(chip));
+        chip.CutAt(cut, tear);
+        while (writer.Write(begun).ok()) begun++;
+      }
+      chip.PowerOn();
+      const auto first = OpenLog(chip);
+      ASSERT_TRUE(first->MakeFirm().ok());
+      const bool held = Holds(*first, begun);
+      for (int start = 0; start < 12; start++) {
+        const auto again = OpenLog(chip);
+        ASSERT_EQ(Holds(*again, begun), held) << cut << " tear " << static_cast<int>(tear) << " start " << start;
+        ASSERT_TRUE(again->MakeFirm().ok());
+      }
+    }
+  }
+}
+
 // An erase that fails must not lead to the sector with the newest record.
 // covers F05
 TEST(FlashLog, LosesNothingToAFailingOperation) {

@@ -27,7 +27,7 @@ class Explorer {
     Judge(verdict, world, "uncut");
     tally_.ops = trace.operations().size();
     NoteWear(world);
-    if (tally_.good()) CutEverywhere(scenario_.start, trace, world.server.served_bytes, 1, "");
+    if (tally_.good()) CutEverywhere(scenario_.start, trace, {world.server.served_bytes, 1, 1, ""});
     return tally_;
   }
 
@@ -61,36 +61,52 @@ class Explorer {
     Fail(tally_.operator_needed, wrong.empty() ? 0 : 1, wrong, place);
   }
 
-  // `start` is where `trace` began; `served_bytes`: what the run that was traced took in all.
-  void CutEverywhere(const World& start, const Trace& trace, uint64_t served_bytes, unsigned depth,
-                     const std::string& before) {
+  // A run that is cut: what it took in all, how many cuts led to it, and its seed. A seed comes from the place alone,
+  // so that a place found once is found again, whatever else is cut.
+  struct Cutting {
+    uint64_t served_bytes;
+    unsigned depth;
+    uint64_t seed;
+    std::string before;
+    uint64_t SeedAt(size_t operation, Tear tear) const {
+      return Random(seed * 1'000'003 + operation * 4 + static_cast<uint64_t>(tear)).Next();
+    }
+  };
+
+  bool Mine(size_t operation) const {
+    if (options_.only_at != UINT64_MAX) return operation == options_.only_at && options_.shard == 0;
+    return operation / options_.stride % options_.shards == options_.shard && operation % options_.stride == 0;
+  }
+
+  // `start` is where `trace` began.
+  void CutEverywhere(const World& start, const Trace& trace, const Cutting& run) {
     World rolling = start;
     const auto& operations = trace.operations();
     for (size_t i = 0; i < operations.size(); i++) {
-      const bool mine =
-          depth > 1 || (i / options_.stride % options_.shards == options_.shard && i % options_.stride == 0);
-      const bool one = depth > 1 && options_.nested_tears_by_turns;
-      for (size_t t = one ? (i + tally_.cuts) % 4 : 0; mine && t < kTears.size(); t += one ? 4 : 1) {
+      const bool mine = run.depth > 1 || Mine(i);
+      const bool one = run.depth > 1 && options_.nested_tears_by_turns;
+      for (size_t t = one ? (i + run.seed) % 4 : 0; mine && t < kTears.size(); t += one ? 4 : 1) {
         World world = rolling;
         trace.RestoreAt(i, world);
-        const std::string place = before + PlaceOf(trace, i, kTears[t]);
-        CutOnce(world, operations[i], kTears[t], served_bytes, depth, place);
+        CutOnce(world, trace, i, kTears[t], run);
         if (!tally_.good()) return;  // the first place is what one wants to see
       }
       rolling.chip.Apply(operations[i]);
     }
   }
 
-  void CutOnce(World& world, const FlashOp& op, Tear tear, uint64_t served_bytes, unsigned depth,
-               const std::string& place) {
+  void CutOnce(World& world, const Trace& cut, size_t operation, Tear tear, const Cutting& run) {
+    const std::string place = run.before + PlaceOf(cut, operation, tear);
+    const uint64_t served_bytes = run.served_bytes;
+    const unsigned depth = run.depth;
+    const uint64_t seed = run.SeedAt(operation, tear);
     RememberFloor(scenario_.site, world);
-    world.chip.Seed(++seed_);
-    world.chip.ApplyTorn(op, tear);
+    world.chip.Seed(seed);
+    world.chip.ApplyTorn(cut.operations()[operation], tear);
     uint64_t& counter = depth == 1 ? tally_.cuts : tally_.nested;
     counter++;
     const bool deeper = depth < options_.depth;
-    const bool once_more =
-        depth == 1 && options_.random_nested_every > 0 && tally_.cuts % options_.random_nested_every == 0;
+    const bool once_more = depth == 1 && options_.random_nested_every > 0 && seed % options_.random_nested_every == 0;
     const World start = world;
     Trace trace(world, HeadPath(options_.data_dir));
     const Verdict verdict =
@@ -102,25 +118,23 @@ class Explorer {
     Fail(tally_.redownload_limit_passed, again > RedownloadLimit(scenario_) ? 1 : 0,
          std::to_string(again) + " bytes came again", place);
     if (!tally_.good()) return;
-    if (deeper) CutEverywhere(start, trace, served, depth + 1, place + ", then ");
-    if (once_more) CutAtRandom(start, trace, served, place + ", then ");
+    if (deeper) CutEverywhere(start, trace, {served, depth + 1, seed, place + ", then "});
+    if (once_more) CutAtRandom(start, trace, {served, 2, seed, place + ", then "});
   }
 
-  void CutAtRandom(const World& start, const Trace& trace, uint64_t served_bytes, const std::string& before) {
+  void CutAtRandom(const World& start, const Trace& trace, const Cutting& run) {
     if (trace.operations().empty()) return;
-    const size_t at = random_.Below(trace.operations().size());
+    Random random(run.seed);
+    const size_t at = random.Below(trace.operations().size());
     World world = start;
     for (size_t i = 0; i < at; i++) world.chip.Apply(trace.operations()[i]);
     trace.RestoreAt(at, world);
-    const Tear tear = kTears[random_.Below(kTears.size())];
-    CutOnce(world, trace.operations()[at], tear, served_bytes, 2, before + PlaceOf(trace, at, tear));
+    CutOnce(world, trace, at, kTears[random.Below(kTears.size())], run);
   }
 
   const Scenario& scenario_;
   const ExploreOptions& options_;
   Tally tally_;
-  uint64_t seed_ = 0;
-  Random random_{7};
 };
 
 }  // namespace

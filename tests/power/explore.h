@@ -31,6 +31,7 @@ struct ExploreOptions {
   std::string data_dir{};
   unsigned shard = 0, shards = 1;      // this one takes every `shards`-th cut
   uint64_t stride = 1;                 // of the operations, take every n-th
+  uint64_t only_at = UINT64_MAX;       // this operation alone is cut first
   unsigned depth = 1;                  // cuts one after the other, each everywhere
   bool nested_tears_by_turns = false;  // of a second cut's four tears, one by turns
   uint64_t random_nested_every = 0;    // of the cuts, every n-th gets one more at a random place of its recovery

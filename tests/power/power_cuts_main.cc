@@ -23,7 +23,7 @@ namespace till::power {
 namespace {
 
 constexpr char kHelp[] =
-    "power_cuts [--tier commit|tiny|long] [--kind KIND] [--jobs N] [--sabotage NAME] [--stride N]\n"
+    "power_cuts [--tier commit|tiny|long] [--kind KIND] [--jobs N] [--sabotage NAME] [--stride N] [--at N]\n"
     "\n"
     "  --tier commit  1 MiB slots: every operation x 4 tears, every 16th cut with a second one at a random place of "
     "its\n"
@@ -31,6 +31,7 @@ constexpr char kHelp[] =
     "  --tier tiny    64 KiB of flash: every cut, and every second cut of every recovery; confirm to depth 3\n"
     "  --tier long    28 MiB slots: every 499th operation x 4 tears, every second one with another cut\n"
     "  --kind KIND    full delta resume app-only fallback rollback confirm crash\n"
+    "  --at N         cut first at operation N alone (with one --tier and --kind): what a `reason` names\n"
     "  --sabotage N   a fault on purpose (sabotage.h): the proof must fail\n";
 
 struct Arguments {
@@ -39,6 +40,7 @@ struct Arguments {
   std::string sabotage;
   unsigned jobs = std::thread::hardware_concurrency() + 1;  // checks of health are waited for
   uint64_t stride = 0;
+  uint64_t at = UINT64_MAX;
 };
 
 struct Task {
@@ -147,6 +149,7 @@ std::vector<Task> TasksOf(const Arguments& arguments, const std::string& kind) {
   std::vector<Task> tasks;
   const auto add = [&](const Geometry& geometry, ExploreOptions options) {
     options.shards = 4;
+    options.only_at = arguments.at;
     if (arguments.stride > 0) options.stride = arguments.stride;
     for (options.shard = 0; options.shard < options.shards; options.shard++) {
       tasks.push_back({kind, &geometry, options});
@@ -234,19 +237,18 @@ int Run(const Arguments& arguments) {
 
 int Main(int argc, char** argv) {
   Arguments arguments;
-  static const option kOptions[] = {{"tier", required_argument, nullptr, 't'},
-                                    {"kind", required_argument, nullptr, 'k'},
-                                    {"jobs", required_argument, nullptr, 'j'},
-                                    {"sabotage", required_argument, nullptr, 's'},
-                                    {"stride", required_argument, nullptr, 'n'},
-                                    {"help", no_argument, nullptr, 'h'},
-                                    {nullptr, 0, nullptr, 0}};
+  static const option kOptions[] = {
+      {"tier", required_argument, nullptr, 't'},   {"kind", required_argument, nullptr, 'k'},
+      {"jobs", required_argument, nullptr, 'j'},   {"sabotage", required_argument, nullptr, 's'},
+      {"stride", required_argument, nullptr, 'n'}, {"at", required_argument, nullptr, 'a'},
+      {"help", no_argument, nullptr, 'h'},         {nullptr, 0, nullptr, 0}};
   for (int c; (c = getopt_long(argc, argv, "h", kOptions, nullptr)) != -1;) {
     if (c == 't') arguments.tier = optarg;
     if (c == 'k') arguments.kind = optarg;
     if (c == 'j') arguments.jobs = static_cast<unsigned>(strtoul(optarg, nullptr, 10));
     if (c == 's') arguments.sabotage = optarg;
     if (c == 'n') arguments.stride = strtoull(optarg, nullptr, 10);
+    if (c == 'a') arguments.at = strtoull(optarg, nullptr, 10);
     if (c == 'h') return fputs(kHelp, stdout), 0;
     if (c == '?') return fputs(kHelp, stderr), 2;
   }

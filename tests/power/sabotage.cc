@@ -36,6 +36,7 @@ class NewerFirst final : public device::RecordFile {
     return next_->Write(copy ^ swapped_, bytes);
   }
   Status ProgramOver(int copy, ByteView bytes) override { return next_->ProgramOver(copy ^ swapped_, bytes); }
+  Status MakeFirm() override { return next_->MakeFirm(); }
 
  private:
   std::unique_ptr<device::RecordFile> next_;
