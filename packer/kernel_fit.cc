@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 
 #include "delta/codec/lzma.h"
 #include "delta/codec/recode.h"
@@ -99,11 +100,14 @@ uint32_t Crc32(ByteView bytes) {
   return ~crc;
 }
 
-Result<Bytes> EncodeFrame(ByteView plain) {
+// nullopt when the frame does not get shorter: what a kernel carries may be packed already.
+std::optional<Bytes> EncodeFrame(ByteView plain) {
   const delta::Recode recode = delta::Recode::Lzma(kFrameEncoder);
   Bytes workspace(delta::RecodeEncodeBytes(recode, plain.size()));
   Bytes coded(delta::CodedBound(plain.size()));
-  coded.resize(TILL_TRY(delta::RecodeEncode(recode, plain, coded, workspace)));
+  const auto length = delta::RecodeEncode(recode, plain, coded, workspace);
+  if (!length.ok() || *length >= plain.size()) return std::nullopt;
+  coded.resize(*length);
   return coded;
 }
 
@@ -114,8 +118,9 @@ std::string FrameName(uint32_t index) {
 
 struct Frame {
   uint32_t index = 0;
-  Bytes data;  // the LZMA stream, perhaps with zeros behind it
+  Bytes data;  // the LZMA stream, perhaps with zeros behind it; or the plain bytes
   uint32_t coded_bytes = 0;
+  bool packed = false;
 };
 
 void AddFrame(const Frame& frame, const PlainKernel& kernel, TreeWriter& tree) {
@@ -127,7 +132,7 @@ void AddFrame(const Frame& frame, const PlainKernel& kernel, TreeWriter& tree) {
   tree.Property("type", std::string(index == 0 ? "kernel" : "firmware"));
   tree.Property("arch", std::string("mips"));
   tree.Property("os", std::string("linux"));
-  tree.Property("compression", std::string("lzma"));
+  tree.Property("compression", std::string(frame.packed ? "lzma" : "none"));
   tree.Property("load", kernel.load_address + index * kKernelFrameBytes);
   if (index == 0) tree.Property("entry", kernel.entry_address);
   tree.Begin("hash-1");
@@ -182,9 +187,13 @@ Result<PackedKernel> PackKernel(const PlainKernel& kernel) {
   for (uint64_t at = 0; at < kernel.code.size(); at += kKernelFrameBytes) {
     const ByteView plain =
         ByteView(kernel.code).subspan(at, std::min<uint64_t>(kernel.code.size() - at, kKernelFrameBytes));
-    Frame frame{packed.frames, TILL_TRY(EncodeFrame(plain)), 0};
+    std::optional<Bytes> coded = EncodeFrame(plain);
+    Frame frame;
+    frame.index = packed.frames;
+    frame.packed = coded.has_value();
+    frame.data = coded ? std::move(*coded) : Bytes(plain.begin(), plain.end());
     frame.coded_bytes = static_cast<uint32_t>(frame.data.size());
-    if (packed.frames > 0) frame.data.resize(std::max<size_t>(frame.data.size(), plain.size() / kMaxUnpackRatio + 1));
+    if (frame.packed && packed.frames > 0) frame.data.resize(std::max<size_t>(frame.data.size(), plain.size() / kMaxUnpackRatio + 1));
     AddFrame(frame, kernel, tree);
     if (packed.frames > 0) loadables += FrameName(packed.frames) + '\0';
     packed.padded_frames += frame.data.size() != frame.coded_bytes ? 1 : 0;

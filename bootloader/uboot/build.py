@@ -23,6 +23,9 @@ HOOKS = [  # file, text before which a line goes in, the line
     # QEMU's malta has what -m says; U-Boot believes in 256 MiB and would move to memory that is not there.
     ("include/configs/malta.h", "#define CONFIG_SYS_INIT_SP_OFFSET",
      "#undef CONFIG_SYS_SDRAM_SIZE\n#define CONFIG_SYS_SDRAM_SIZE 0x4000000\n"),
+    # Two nodes for each image that a signature covers, and a packed kernel is one image for every 256 KiB.
+    ("boot/image-fit-sig.c", "#define FIT_MAX_HASH_PATH_BUF",
+     "#undef IMAGE_MAX_HASHED_NODES\n#define IMAGE_MAX_HASHED_NODES 200\n"),
     # With ENV_WRITEABLE_LIST, nothing else is taken from the environment in flash: not bootcmd, not bootargs.
     ("include/configs/mt7628.h", "#define CONFIG_SYS_SDRAM_BASE",
      "#define CONFIG_ENV_FLAGS_LIST_STATIC \"ethaddr:mw,serial#:sw\"\n"),

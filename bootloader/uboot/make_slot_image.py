@@ -6,27 +6,25 @@ usage: make_slot_image.py --key KEY.pem --kernel FILE --rootfs FILE --rollback-i
            [--ramdisk FILE] [--bootargs TEXT] [--align BYTES]
        make_slot_image.py --key KEY.pem --add-key-to CONTROL.dtb
 The signed configuration vouches for the FIT's images by their hashes and for the rootfs by offset, length and SHA-256.
+--kernel: a raw or compressed kernel (--load, --entry, --compression), or a FIT that `tillpack kernel` packed: its frames
+are taken over, each with its own address, and a terminal can make those that change again.
 --align: where the rootfs begins, a multiple of this (65536: an erase block, as OpenWrt's splitter expects it).
 --add-key-to: puts the public half into a boot loader's device tree, as required for every configuration.
-Needs mkimage (u-boot-tools). The same inputs give the same bytes.
+Needs u-boot-tools (mkimage, dumpimage) and device-tree-compiler (fdtget). The same inputs give the same bytes.
 """
 import argparse, hashlib, os, shutil, struct, subprocess, sys, tempfile
 
+MAX_FRAMES = 88  # what U-Boot, as build.py makes it, has room to verify: 200 nodes, 4096 bytes of their paths
 NODES = '''/dts-v1/;
 / {{
     description = "tillrace slot image";
     #address-cells = <1>;
     images {{
-        kernel {{
-            data = /incbin/("{kernel}"); type = "kernel"; os = "linux"; arch = "{arch}"; compression = "{compression}";
-            load = <{load}>; entry = <{entry}>;
-            hash-1 {{ algo = "sha256"; }};
-        }};
-{more}    }};
+{kernel}{more}    }};
     configurations {{
         default = "slot";
         slot {{
-            kernel = "kernel"; {names}
+            kernel = {kernel_names}; {names}
             tillrace,rollback-index = <{index}>;
             tillrace,rootfs-offset = <{offset}>;
             tillrace,rootfs-bytes = <{rootfs_bytes}>;
@@ -35,6 +33,12 @@ NODES = '''/dts-v1/;
         }};
     }};
 }};
+'''
+KERNEL = '''        {name} {{
+            data = /incbin/("{path}"); type = "{kind}"; os = "linux"; arch = "{arch}"; compression = "{compression}";
+            load = <{load}>; {entry}{coded_bytes}
+            hash-1 {{ algo = "sha256"; }};
+        }};
 '''
 MORE = '''        {name} {{
             data = /incbin/("{path}"); type = "{kind}"; arch = "{arch}"; compression = "none"; {os}
@@ -69,6 +73,36 @@ def algorithm_of(key):
     sys.exit("make_slot_image: the key must be RSA of 2048, 3072 or 4096 bits")
 
 
+def tree(fit, node, name, kind):
+    """A property of a FIT, or ""."""
+    done = subprocess.run(["fdtget", "-t", kind, fit, node, name], capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def kernel_nodes(arguments, folder):
+    """(nodes, value of `kernel`, value of `loadables` or "")"""
+    path = os.path.abspath(arguments.kernel)
+    if open(path, "rb").read(4) != b"\xd0\x0d\xfe\xed":
+        return KERNEL.format(name="kernel", path=path, kind="kernel", arch=arguments.arch, load=arguments.load,
+                             compression=arguments.compression, entry=f"entry = <{arguments.entry}>;",
+                             coded_bytes=""), '"kernel"', ""
+    names = subprocess.run(["fdtget", "-l", path, "/images"], check=True, capture_output=True, text=True).stdout.split()
+    if not names or len(names) > MAX_FRAMES:
+        sys.exit(f"make_slot_image: {len(names)} frames; U-Boot verifies at most {MAX_FRAMES} beside the others")
+    nodes = ""
+    for index, name in enumerate(names):
+        frame = os.path.join(folder, name)
+        subprocess.run(["dumpimage", "-T", "flat_dt", "-p", str(index), "-o", frame, path], check=True,
+                       capture_output=True)
+        kind, arch, compression = (tree(path, f"/images/{name}", key, "s") for key in ("type", "arch", "compression"))
+        load, entry, coded = (tree(path, f"/images/{name}", key, "u") for key in ("load", "entry",
+                                                                                  "tillrace,coded-bytes"))
+        nodes += KERNEL.format(name=name, path=frame, kind=kind, arch=arch, compression=compression, load=load,
+                               entry=f"entry = <{entry}>;" if entry else "",
+                               coded_bytes=f" tillrace,coded-bytes = <{coded}>;" if coded else "")
+    return nodes, f'"{names[0]}"', ", ".join(f'"{name}"' for name in names[1:])
+
+
 def fit(folder, keys, values, offset):
     with open(os.path.join(folder, "slot.its"), "w") as out:
         out.write(NODES.format(offset=offset, **values))
@@ -78,7 +112,10 @@ def fit(folder, keys, values, offset):
 
 def build(arguments, folder):
     keys = key_folder(folder, arguments.key)
+    kernel, kernel_names, loadables = kernel_nodes(arguments, folder)
     more, names, signs = "", "", '"kernel"'
+    if loadables:
+        names, signs = f"loadables = {loadables}; ", '"kernel", "loadables"'
     for name, kind, prop, path in (("fdt", "flat_dt", "fdt", arguments.dtb),
                                    ("ramdisk", "ramdisk", "ramdisk", arguments.ramdisk)):
         if path:
@@ -87,8 +124,7 @@ def build(arguments, folder):
             names += f'{prop} = "{name}"; '
             signs += f', "{prop}"'
     rootfs = open(arguments.rootfs, "rb").read()
-    values = dict(kernel=os.path.abspath(arguments.kernel), arch=arguments.arch, compression=arguments.compression,
-                  load=arguments.load, entry=arguments.entry, more=more, names=names, signs=signs,
+    values = dict(kernel=kernel, kernel_names=kernel_names, more=more, names=names, signs=signs,
                   index=arguments.rollback_index, rootfs_bytes=len(rootfs), algorithm=algorithm_of(arguments.key),
                   sha256=hashlib.sha256(rootfs).hexdigest(),
                   bootargs=f'            tillrace,bootargs = "{arguments.bootargs}";\n' if arguments.bootargs else "")
@@ -106,8 +142,9 @@ def add_key(arguments, folder):
     """mkimage writes a key into a device tree when it signs something with it: here, an empty FIT."""
     keys = key_folder(folder, arguments.key)
     open(os.path.join(folder, "empty"), "wb").write(b"\0")
-    values = dict(kernel="empty", arch="mips", compression="none", load="0", entry="0", more="", names="",
-                  signs='"kernel"', index=0, rootfs_bytes=0, algorithm=algorithm_of(arguments.key), sha256="00" * 32,
+    kernel = KERNEL.format(name="kernel", path="empty", kind="kernel", arch="mips", compression="none", load="0",
+                           entry="entry = <0>;", coded_bytes="")
+    values = dict(kernel=kernel, kernel_names='"kernel"', more="", names="", signs='"kernel"', index=0, rootfs_bytes=0, algorithm=algorithm_of(arguments.key), sha256="00" * 32,
                   bootargs="", offset=0)
     with open(os.path.join(folder, "slot.its"), "w") as out:
         out.write(NODES.format(**values))

@@ -46,18 +46,19 @@ static int load_fit(const struct till_storage* storage, u8 slot, void* fit) {
   return 0;
 }
 
-/* Everything that the configuration names must lie inside the FIT and match its hash. */
+/* Everything that the configuration names must lie inside the FIT and match its hash; a packed kernel is one image and
+   many loadables. */
 static int verify_images(u8 slot, const void* fit, int configuration) {
-  static const char* const kNames[] = {FIT_KERNEL_PROP, FIT_FDT_PROP, FIT_RAMDISK_PROP};
+  static const char* const kNames[] = {FIT_KERNEL_PROP, FIT_FDT_PROP, FIT_RAMDISK_PROP, FIT_LOADABLE_PROP};
   for (unsigned i = 0; i < ARRAY_SIZE(kNames); i++) {
-    if (!fdt_getprop(fit, configuration, kNames[i], NULL)) {
-      if (i == 0) return refuse(slot, "its FIT names no kernel");
-      continue;
+    const int count = fdt_stringlist_count(fit, configuration, kNames[i]);
+    if (i == 0 && count < 1) return refuse(slot, "its FIT names no kernel");
+    for (int index = 0; index < count; index++) {
+      const int image = fit_conf_get_prop_node_index(fit, configuration, kNames[i], index);
+      if (image < 0 || !fdt_getprop(fit, image, FIT_DATA_PROP, NULL)) return refuse(slot, "its FIT has no such image");
+      if (!fit_image_verify(fit, image)) return refuse(slot, "an image in its FIT does not match its hash");
+      schedule();
     }
-    const int image = fit_conf_get_prop_node(fit, configuration, kNames[i], IH_PHASE_NONE);
-    if (image < 0 || !fdt_getprop(fit, image, FIT_DATA_PROP, NULL)) return refuse(slot, "its FIT has no such image");
-    if (!fit_image_verify(fit, image)) return refuse(slot, "an image in its FIT does not match its hash");
-    schedule();
   }
   return 0;
 }

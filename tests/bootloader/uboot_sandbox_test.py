@@ -57,6 +57,25 @@ class Images:
         return path
 
 
+def packed_kernel(frames):
+    """A FIT as `tillpack kernel` makes it: the kernel's first frame, the others as loadables."""
+    nodes = ""
+    for n, frame in enumerate(frames):
+        path = os.path.join(Images.folder, f"frame-{n:03}")
+        pathlib.Path(path).write_bytes(frame)
+        kind, entry = ("kernel", "entry = <0x1000000>;") if n == 0 else ("firmware", "")
+        nodes += (f'frame-{n:03} {{ description = "frame"; data = /incbin/("{path}"); type = "{kind}"; arch = "sandbox"; os = "linux"; '
+                  f'compression = "none"; load = <{0x1000000 + n * 0x40000}>; {entry} }};')
+    others = ", ".join(f'"frame-{n:03}"' for n in range(1, len(frames)))
+    source = os.path.join(Images.folder, "kernel.its")
+    pathlib.Path(source).write_text(
+        f'/dts-v1/; / {{ description = "kernel"; #address-cells = <1>; images {{ {nodes} }}; configurations {{ default = "c"; '
+        f'c {{ kernel = "frame-000"; loadables = {others}; }}; }}; }};')
+    fit = os.path.join(Images.folder, "kernel.fit")
+    subprocess.run(["mkimage", "-f", source, fit], check=True, capture_output=True)
+    return fit
+
+
 def flipped(image, at, bit=1):
     return image[:at] + bytes([image[at] ^ bit]) + image[at + 1:]
 
@@ -202,6 +221,20 @@ class Sandbox(unittest.TestCase):
                 chosen, text = terminal.chosen()
                 self.assertEqual(chosen, ("a", "stable"), text)
                 self.assertEqual(terminal.record()["reason"], 3)
+
+    def test_a_packed_kernel_is_vouched_for_to_its_last_frame(self):
+        frames = [random.Random(n).randbytes(20_000) for n in range(3)]
+        image = Images.make("packed", 2, seed=1, arguments=("--kernel", packed_kernel(frames)))
+        chosen, text = on_trial(b=image).chosen()
+        self.assertEqual(chosen, ("b", "trial"), text)
+        for frame in frames:
+            at = image.index(frame)
+            after = at + len(frame)   # the frame's own properties come behind it
+            for name, place in (("in the middle", at + 9_000), ("its hash", image.index(b"hash-1\0", after) + 40),
+                                ("its address", image.index(struct.pack(">I", 0x1000000)[:1], after))):
+                with self.subTest(name):
+                    chosen, text = on_trial(b=flipped(image, place)).chosen()
+                    self.assertEqual(chosen, ("a", "stable"), text)
 
     def test_promises_are_signed(self):
         image = Images.make("b", 2, seed=1)

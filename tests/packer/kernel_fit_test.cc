@@ -1,6 +1,8 @@
 // A packed kernel: its frames open again as they were, and a release of it costs what changed.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "delta/apply/payload_file.h"
 #include "delta/container/expanded_image.h"
 #include "delta/diff/diff.h"
@@ -36,6 +38,19 @@ TEST(KernelFit, OpensAgainAsTheKernelItWasMadeFrom) {
     seen.insert(seen.end(), plain.begin(), plain.end());
   }
   EXPECT_EQ(seen, kernel.code);
+}
+
+TEST(KernelFit, StoresWhatGetsNoShorter) {
+  PlainKernel kernel = Kernel();
+  uint64_t state = 1;
+  for (size_t i = kKernelFrameBytes; i < 2 * kKernelFrameBytes; ++i) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    kernel.code[i] = static_cast<std::byte>(state >> 56);
+  }
+  const PackedKernel packed = PackKernel(kernel).value();
+  EXPECT_EQ(packed.frames, 5u);
+  const ByteView noise = ByteView(kernel.code).subspan(kKernelFrameBytes, kKernelFrameBytes);
+  EXPECT_FALSE(std::ranges::search(packed.fit, noise).empty());
 }
 
 TEST(KernelFit, IsTheSameEveryTime) { EXPECT_EQ(PackKernel(Kernel())->fit, PackKernel(Kernel())->fit); }

@@ -65,14 +65,20 @@ def modules(folder):
 
 
 def kernel(folder):
-    """(raw bytes of the self-extracting kernel, load address, entry)"""
+    """(raw bytes of the kernel itself, load address, entry), out of Debian's self-extracting one"""
     (name,) = [n for n in os.listdir(os.path.join(folder, "boot")) if n.startswith("vmlinuz")]
     data = open(os.path.join(folder, "boot", name), "rb").read()
-    entry, table = struct.unpack("<II", data[24:32])
+    table, = struct.unpack("<I", data[28:32])
     count, = struct.unpack("<H", data[44:46])
     headers = [struct.unpack("<IIIII", data[table + 32 * i:table + 32 * i + 20]) for i in range(count)]
-    ((_, offset, address, _, size),) = [h for h in headers if h[0] == 1]
-    return data[offset:offset + size], address, entry
+    ((_, offset, _, _, size),) = [h for h in headers if h[0] == 1]
+    packed = data[offset:offset + size]
+    at = [match.start() for match in re.finditer(b"\xfd7zXZ\0\0", packed)]
+    plain = lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(packed[at[-1]:])
+    # Its last act (arch/mips/boot/compressed/head.S): lui t9, %hi(entry); ori t9, t9, %lo(entry); jalr t9.
+    jump = re.search(b"(..)\x19\x3c(..)\x39\x37\x09\xf8\x20\x03", packed[:256], re.DOTALL)
+    entry = struct.unpack("<H", jump[1])[0] << 16 | struct.unpack("<H", jump[2])[0]
+    return plain, 0x80100000, entry
 
 
 def initramfs(folder):
@@ -173,14 +179,17 @@ def slot_images(versions):
     data, load, entry = kernel(folder)
     with open(os.path.join(OUT, "kernel.bin"), "wb") as out:
         out.write(data)
+    # As a slot's kernel is meant to be: in frames that a terminal can make again, each a loadable of its own.
+    run(os.path.join(ROOT, "build", "dev", "bin", "tillpack"), "kernel", os.path.join(OUT, "kernel.bin"), "--load",
+        hex(load), "--entry", hex(entry), "-o", os.path.join(OUT, "kernel.fit"), stdout=sys.stderr)
     with open(os.path.join(OUT, "initramfs.xz"), "wb") as out:
         out.write(initramfs(folder))
     for version in missing:
         index, health = VERSIONS[version]
         run(sys.executable, os.path.join(ROOT, "bootloader", "uboot", "make_slot_image.py"),
-            "--key", os.path.join(UBOOT, "keys", "dev.pem"), "--kernel", os.path.join(OUT, "kernel.bin"),
+            "--key", os.path.join(UBOOT, "keys", "dev.pem"), "--kernel", os.path.join(OUT, "kernel.fit"),
             "--ramdisk", os.path.join(OUT, "initramfs.xz"), "--rootfs", rootfs(folder, version, health),
-            "--rollback-index", str(index), "--load", hex(load), "--entry", hex(entry),
+            "--rollback-index", str(index),
             "--bootargs", "console=ttyS0,115200 panic=3 quiet", "--out", paths[version] + ".new")
         os.rename(paths[version] + ".new", paths[version])
     return paths
