@@ -193,7 +193,8 @@ Result<PackedKernel> PackKernel(const PlainKernel& kernel) {
     frame.packed = coded.has_value();
     frame.data = coded ? std::move(*coded) : Bytes(plain.begin(), plain.end());
     frame.coded_bytes = static_cast<uint32_t>(frame.data.size());
-    if (frame.packed && packed.frames > 0) frame.data.resize(std::max<size_t>(frame.data.size(), plain.size() / kMaxUnpackRatio + 1));
+    if (frame.packed && packed.frames > 0)
+      frame.data.resize(std::max<size_t>(frame.data.size(), plain.size() / kMaxUnpackRatio + 1));
     AddFrame(frame, kernel, tree);
     if (packed.frames > 0) loadables += FrameName(packed.frames) + '\0';
     packed.padded_frames += frame.data.size() != frame.coded_bytes ? 1 : 0;

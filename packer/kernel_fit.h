@@ -3,7 +3,8 @@
 //   U-Boot boots it as it is: the first frame is the kernel, the others are its `loadables`, each with its own load
 //   address, so that the whole lies decompressed where it belongs (CONFIG_FIT, CONFIG_LZMA). A frame that LZMA makes
 //   more than 20 times shorter is padded with zeros: U-Boot gives a loadable no more room (boot/image-fit.c, 2023.01).
-//   A frame that LZMA makes no shorter (a packed initramfs inside) is stored. Deterministic. Source of the layout: U-Boot doc/uImage.FIT/source_file_format.txt.
+//   A frame that LZMA makes no shorter (a packed initramfs inside) is stored. Deterministic. Source of the layout:
+//   U-Boot doc/uImage.FIT/source_file_format.txt.
 #pragma once
 
 #include <string>
