@@ -106,6 +106,7 @@ class Comparison {
       if (!warning.what.empty()) found[file.path] = warning;
     }
     std::vector<BuildWarning> warnings;
+    warnings.reserve(found.size());
     for (auto& [path, warning] : found) warnings.push_back(std::move(warning));
     return warnings;
   }
