@@ -47,7 +47,9 @@ Status SendMetadata(HubConnection& hub, const std::string& tuf_folder,
     http::Call put;
     put.method = "PUT";
     put.url = "/api/v1/tuf/" + name;
-    put.body = TILL_TRY(ReadTextFile(tuf_folder + "/" + name, 8 << 20));
+    std::string path = tuf_folder;
+    path.append("/").append(name);
+    put.body = TILL_TRY(ReadTextFile(path, 8 << 20));
     put.headers.push_back({"Content-Type", "application/json"});
     const uint64_t bytes = put.body.size();
     TILL_TRY(hub.Send(std::move(put)));

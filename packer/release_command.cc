@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 
@@ -35,7 +36,7 @@ std::string Permille(uint64_t part, uint64_t whole) {
 
 std::string SecondsText(uint64_t instructions) {
   if (instructions == 0) return "--";
-  return std::to_string(static_cast<uint64_t>(ApplySeconds(instructions) + 0.5)) + " s";
+  return std::to_string(std::llround(ApplySeconds(instructions))) + " s";
 }
 
 void PrintReports(const ReleaseRecord& release, const std::vector<PayloadReport>& reports, const FleetCensus* census) {
