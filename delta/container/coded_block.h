@@ -18,6 +18,9 @@ struct CodedBlock {
   uint32_t plain_bytes = 0;
   RecodeCodec codec = RecodeCodec::kXz;
   bool bare = false;  // zlib: raw deflate, without zlib's own header
+  // What the container's compressor options say of how it was coded; only a hint where to search first.
+  uint8_t stated_level = 0;       // 0: nothing; lz4: 1 fast, 2 high compression
+  uint8_t stated_strategies = 0;  // zlib: a bit for each strategy that was tried
 };
 
 struct Extent {

@@ -40,8 +40,17 @@ std::vector<Recode> XzCandidates(XzParameters parameters, bool lzma) {
   return candidates;
 }
 
-std::vector<Recode> ZlibCandidates(ZlibParameters parameters) {
+std::vector<Recode> ZlibCandidates(ZlibParameters parameters, const CodedBlock& block) {
   std::vector<Recode> candidates;
+  if (block.stated_level >= 1 && block.stated_level <= 9) {
+    parameters.level = block.stated_level;
+    for (uint8_t strategy = 0; strategy <= 4; ++strategy) {
+      if (strategy > 0 && (block.stated_strategies >> strategy & 1) == 0) continue;
+      parameters.strategy = strategy;
+      candidates.push_back(Recode::Zlib(parameters));
+    }
+    parameters.strategy = 0;
+  }
   for (const uint8_t level : {9, 6, 8, 7, 5, 4, 3, 2, 1}) {
     parameters.level = level;
     candidates.push_back(Recode::Zlib(parameters));
@@ -74,15 +83,17 @@ std::vector<Recode> RecodeCandidates(const CodedBlock& block, ByteView coded) {
     case RecodeCodec::kLzma:
       return XzCandidates(told.xz(), block.codec == RecodeCodec::kLzma);
     case RecodeCodec::kZlib:
-      return ZlibCandidates(told.zlib());
+      return ZlibCandidates(told.zlib(), block);
     case RecodeCodec::kZstd: {
       std::vector<Recode> candidates;
+      if (block.stated_level != 0) candidates.push_back(Recode::Zstd(block.stated_level));
       for (const uint8_t level : {15, 19, 22, 3, 9, 18, 20, 21, 17, 16, 14, 13, 12, 11, 10, 8, 7, 6, 5, 4, 2, 1}) {
         candidates.push_back(Recode::Zstd(level));
       }
       return candidates;
     }
     case RecodeCodec::kLz4:
+      if (block.stated_level == 1) return {Recode::Lz4(false), Recode::Lz4(true)};
       return {Recode::Lz4(true), Recode::Lz4(false)};
     case RecodeCodec::kNone:
       break;

@@ -39,10 +39,7 @@ class SquashfsReader {
   std::optional<Container> Read() {
     contents_.name = NameOf(super_.codec);
     contents_.span = super_.bytes_used;
-    if (super_.has_compressor_options) {
-      AddTable(":squashfs/options",
-               ReadMetadata(image_, super_.codec, SquashfsSuperblock::kBytes, super_.inode_table, 1));
-    }
+    if (super_.has_compressor_options) ReadOptions();
     const MetadataRun inode_table =
         ReadMetadata(image_, super_.codec, super_.inode_table, super_.directory_table, kMaxTableBytes);
     if (inode_table.plain.empty()) return std::nullopt;
@@ -90,6 +87,27 @@ class SquashfsReader {
     if (!file.extents.empty()) contents_.files.push_back(std::move(file));
   }
 
+  // Squashfs's own structures of options, by compressor: fs/squashfs/{zlib,lz4,zstd}_wrapper.c and mksquashfs. What xz
+  // has there (dictionary, filters) each block says itself.
+  void ReadOptions() {
+    const MetadataRun run = ReadMetadata(image_, super_.codec, SquashfsSuperblock::kBytes, super_.inode_table, 1);
+    AddTable(":squashfs/options", run);
+    ByteReader in(run.plain);
+    const Result<uint32_t> first = in.U32();
+    const Result<uint32_t> second = in.U32();
+    constexpr uint32_t kHighestLevel = 22;
+    constexpr uint32_t kHighCompressionBit = 1;
+    if (!first.ok()) return;
+    if (super_.codec == RecodeCodec::kLz4) {
+      options_.stated_level = second.ok() && (*second & kHighCompressionBit) != 0 ? 2 : 1;
+    } else if (super_.codec != RecodeCodec::kXz && *first <= kHighestLevel) {
+      options_.stated_level = static_cast<uint8_t>(*first);
+    }
+    if (super_.codec == RecodeCodec::kZlib && second.ok()) {
+      options_.stated_strategies = static_cast<uint8_t>(*second >> 16);  // behind the window's u16
+    }
+  }
+
   MetadataRun ReadIndexedTable(const char* path, uint64_t index, uint64_t plain_bytes) {
     if (index == SquashfsSuperblock::kNoTable || plain_bytes == 0) return {};
     MetadataRun run =
@@ -130,6 +148,8 @@ class SquashfsReader {
     const auto [at, fresh] = pending_at_.try_emplace(block.offset, static_cast<uint32_t>(pending_.size()));
     if (fresh) {
       pending_.push_back(block);
+      pending_.back().stated_level = options_.stated_level;
+      pending_.back().stated_strategies = options_.stated_strategies;
     } else {
       CodedBlock& known = pending_[at->second];
       known.plain_bytes = std::max(known.plain_bytes, block.plain_bytes);
@@ -230,6 +250,7 @@ class SquashfsReader {
   ByteView image_;
   const SquashfsSuperblock& super_;
   Container contents_;
+  CodedBlock options_;  // its stated_ fields: what each block gets
   std::vector<Fragment> fragments_;
   std::vector<CodedBlock> pending_;
   std::unordered_map<uint64_t, uint32_t> pending_at_;

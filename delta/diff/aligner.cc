@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "delta/diff/block_recodes.h"
 #include "delta/diff/locality.h"
 #include "delta/diff/matcher.h"
 #include "delta/diff/similar_blocks.h"
@@ -22,11 +23,17 @@ constexpr uint64_t kShortLeftoverBytes = 32;
 class AlignmentSearch {
  public:
   explicit AlignmentSearch(const AlignerInput& in)
-      : base_(*in.base), target_(*in.target), changed_(*in.changed), options_(*in.options) {}
+      : base_(*in.base),
+        target_(*in.target),
+        changed_(*in.changed),
+        base_recode_(*in.base_recode),
+        cache_blocks_(in.cache_blocks),
+        options_(*in.options) {}
 
   Result<std::vector<Alignment>> Run() {
     TILL_TRY(AlignFiles());
     TILL_TRY(AlignGaps());
+    std::erase_if(found_, [&](const Alignment& a) { return a.base.in_block() && !CanOpen(a.base.block()); });
     SortAndTrim();
     TILL_TRY(Localize());
     SortAndTrim();
@@ -34,6 +41,8 @@ class AlignmentSearch {
   }
 
  private:
+  bool CanOpen(uint32_t block) const { return base_recode_[block] != BlockRecodes::kNone; }
+
   // The parts of a target file that lie in changed blocks and that no file before claimed.
   Content ChangedPartsOf(const ContainedFile& file) {
     Content content;
@@ -50,10 +59,14 @@ class AlignmentSearch {
 
   Status AlignFiles() {
     const std::vector<int64_t> twins = FindTwins(base_.files(), target_.files());
+    uint64_t total_bytes = 0;
+    for (const ContainedFile& file : target_.files()) total_bytes += file.size;
+    uint64_t done_bytes = 0;
     for (size_t i = 0; i < twins.size(); ++i) {
-      if (options_.progress && !options_.progress({"match", i, twins.size()})) {
+      if (options_.progress && !options_.progress({"match", done_bytes, total_bytes})) {
         return Error{ErrorCode::kCanceled, "stopped on request"};
       }
+      done_bytes += target_.files()[i].size;
       if (twins[i] == kNoTwin) continue;
       const Content target = ChangedPartsOf(target_.files()[i]);
       if (target.size() == 0) continue;
@@ -145,7 +158,7 @@ class AlignmentSearch {
   // and looks in those few for what the others gave.
   Status Localize() {
     std::vector<Alignment> local;
-    OpenedBlocks opened(options_.profile->cache_blocks);
+    OpenedBlocks opened(cache_blocks_);
     for (size_t i = 0; i < found_.size() && !found_[i].target.in_block(); ++i) local.push_back(found_[i]);
     for (uint32_t block = 0; block < changed_.size(); ++block) {
       if (!changed_[block]) continue;
@@ -160,12 +173,11 @@ class AlignmentSearch {
     const auto begin = std::lower_bound(found_.begin(), found_.end(), Address::InBlock(block, 0), by_target);
     const auto end = std::lower_bound(begin, found_.end(), Address::InBlock(block + 1, 0), by_target);
     std::vector<Alignment> alignments(begin, end);
-    const std::set<uint32_t> sources =
-        ChooseSources(base_, target_, alignments, opened, options_.profile->cache_blocks);
+    const std::set<uint32_t> sources = ChooseSources(base_, target_, alignments, opened, cache_blocks_);
     std::erase_if(alignments,
                   [&](const Alignment& a) { return a.base.in_block() && !sources.contains(a.base.block()); });
     TILL_TRY(Refill(block, {sources.begin(), sources.end()}, alignments));
-    if (sources.size() < options_.profile->cache_blocks) TILL_TRY(RefillFromSimilar(block, sources, alignments));
+    if (sources.size() < cache_blocks_) TILL_TRY(RefillFromSimilar(block, sources, alignments));
     for (const Alignment& alignment : alignments) {
       if (alignment.base.in_block()) opened.Use(alignment.base.block());
     }
@@ -199,7 +211,7 @@ class AlignmentSearch {
       similar_.emplace(base_);
     }
     for (const uint32_t candidate : similar_->Of(leftovers.bytes(), 1)) {
-      if (sources.contains(candidate)) continue;
+      if (sources.contains(candidate) || !CanOpen(candidate)) continue;
       std::vector<Alignment> more = alignments;
       TILL_TRY(Refill(block, {candidate}, more));
       uint64_t gained = 0;
@@ -212,6 +224,8 @@ class AlignmentSearch {
   ExpandedImage& base_;
   ExpandedImage& target_;
   const std::vector<bool>& changed_;
+  const std::vector<uint8_t>& base_recode_;
+  const unsigned cache_blocks_;
   const DiffOptions& options_;
   std::set<Address> claimed_;
   std::vector<Alignment> found_;

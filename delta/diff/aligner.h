@@ -13,7 +13,9 @@ namespace till::delta {
 struct AlignerInput {
   ExpandedImage* base = nullptr;
   ExpandedImage* target = nullptr;
-  const std::vector<bool>* changed = nullptr;  // by target block; their plain bytes are decoded
+  const std::vector<bool>* changed = nullptr;         // by target block; their plain bytes are decoded
+  const std::vector<uint8_t>* base_recode = nullptr;  // by base block: BlockRecodes::kNone if an applier cannot open it
+  unsigned cache_blocks = 0;                          // that an applier keeps opened
   const DiffOptions* options = nullptr;
 };
 

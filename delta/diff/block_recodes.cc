@@ -74,10 +74,29 @@ uint8_t OpenerOf(const std::vector<Recode>& recodes, const Recode& told) {
   return best;
 }
 
+// The longest blocks of the group, halving, for which the encoder fits; 0: for none.
+uint64_t LongestThatFits(const Recode& recode, uint64_t longest_bytes, ArenaBudget& budget) {
+  for (uint64_t bytes = longest_bytes; bytes >= kTellingBytes; bytes /= 2) {
+    if (budget.AddEncoder(recode, bytes)) return bytes;
+  }
+  return budget.AddEncoder(recode, std::min<uint64_t>(longest_bytes, kTellingBytes)) ? kTellingBytes : 0;
+}
+
+void ChooseOpeners(const ExpandedImage& base, ArenaBudget& budget, BlockRecodes& chosen) {
+  for (uint32_t i = 0; i < base.blocks().size(); ++i) {
+    const Recode told = DecodingOf(base.blocks()[i], base.Coded(i));
+    const uint8_t opener = OpenerOf(chosen.recodes, told);
+    const bool known = opener != BlockRecodes::kNone;
+    if (!budget.AddOpener(known ? chosen.recodes[opener] : told, base.blocks()[i].plain_bytes)) continue;
+    chosen.of_base[i] = known ? opener : static_cast<uint8_t>(chosen.recodes.size());
+    if (!known) chosen.recodes.push_back(told);
+  }
+}
+
 }  // namespace
 
 BlockRecodes ChooseRecodes(const ExpandedImage& base, ExpandedImage& target, const std::vector<bool>& changed,
-                           EncoderCeiling ceiling) {
+                           ArenaBudget& budget) {
   BlockRecodes chosen;
   chosen.of_target.assign(target.blocks().size(), BlockRecodes::kNone);
   chosen.of_base.assign(base.blocks().size(), BlockRecodes::kNone);
@@ -99,18 +118,15 @@ BlockRecodes ChooseRecodes(const ExpandedImage& base, ExpandedImage& target, con
   for (const Group* group : order) {
     if (chosen.recodes.size() == kMaxRecodes) break;
     const std::optional<Recode> recode = SearchRecode(target, *group);
-    if (!recode || RecodeEncodeBytes(*recode, group->longest_bytes) > ceiling.max_encoder_bytes) continue;
+    const uint64_t longest = recode ? LongestThatFits(*recode, group->longest_bytes, budget) : 0;
+    if (longest == 0) continue;
     const auto index = static_cast<uint8_t>(chosen.recodes.size());
-    for (const uint32_t block : group->blocks) chosen.of_target[block] = index;
+    for (const uint32_t block : group->blocks) {
+      if (target.DecodedPlain(block).size() <= longest) chosen.of_target[block] = index;
+    }
     chosen.recodes.push_back(*recode);
   }
-  for (uint32_t i = 0; i < base.blocks().size(); ++i) {
-    const Recode told = DecodingOf(base.blocks()[i], base.Coded(i));
-    chosen.of_base[i] = OpenerOf(chosen.recodes, told);
-    if (chosen.of_base[i] != BlockRecodes::kNone || chosen.recodes.size() == kMaxRecodes) continue;
-    chosen.of_base[i] = static_cast<uint8_t>(chosen.recodes.size());
-    chosen.recodes.push_back(told);
-  }
+  ChooseOpeners(base, budget, chosen);
   return chosen;
 }
 

@@ -2,6 +2,7 @@
 // kMaxRecodes of them, the most useful ones.
 #pragma once
 
+#include "delta/diff/arena_budget.h"
 #include "delta/diff/plan.h"
 
 namespace till::delta {
@@ -13,12 +14,8 @@ struct BlockRecodes {
   std::vector<uint8_t> of_base;
 };
 
-// Encoders that need more are not used.
-struct EncoderCeiling {
-  uint64_t max_encoder_bytes = 0;
-};
-
+// Takes from `budget` what it chose; blocks too long for it have none.
 BlockRecodes ChooseRecodes(const ExpandedImage& base, ExpandedImage& target, const std::vector<bool>& changed,
-                           EncoderCeiling ceiling);
+                           ArenaBudget& budget);
 
 }  // namespace till::delta

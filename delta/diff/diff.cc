@@ -11,14 +11,10 @@ namespace till::delta {
 namespace {
 
 // Windows of LZMA streams, from generous to none worth the name: the first whose arena fits is taken.
-constexpr unsigned kWindowLogs[] = {19, 18, 16, 14};
+constexpr unsigned kWindowLogs[] = {19, 18, 16, 14, kMinLzmaWindowLog};
 
 uint64_t InstructionsFor(const PlanCounts& counts, const PayloadHeader& header) {
-  uint64_t sum = HashInstructions(header.target_size + header.base_size);
-  if (header.recode_count > 0) {
-    sum += EncodeInstructions(header.recodes[0], counts.remade_plain_bytes);
-    sum += DecodeInstructions(header.recodes[0], counts.base_decoded_bytes);
-  }
+  uint64_t sum = HashInstructions(header.target_size + header.base_size) + counts.block_instructions;
   const bool model = (header.stream_codecs[kDiff] & CodecBit(Codec::kModel)) != 0;
   if (model) sum += LiteralInstructions(counts.literal_plain_bytes);
   return sum + StreamInstructions(model ? Codec::kModel : Codec::kLzma, counts.stream_plain_bytes);
@@ -52,23 +48,46 @@ class DeltaMaker {
     ExpandedImage base = ExpandedImage::Open(base_bytes_);
     ExpandedImage target = ExpandedImage::Open(target_bytes_);
     const Plan plan = TILL_TRY(MakePlan({&base, &target, &options_}));
-    for (unsigned cache_blocks = options_.profile->cache_blocks; cache_blocks > 0; --cache_blocks) {
-      for (const unsigned window_log : kWindowLogs) {
-        Plan attempt = plan;
-        attempt.cache_blocks = cache_blocks;
-        PackInput input{&base, &target, &options_, {}};
-        input.coder.max_window_log = window_log;
-        input.coder.zstd_level = options_.zstd_level;
-        PackedFrames packed = TILL_TRY(PackFrames(input, attempt));
-        if (ArenaBytesFor(packed.header) > options_.profile->max_arena_bytes) continue;
-        CountDecodes(base, attempt);
-        return Finish(std::move(packed), attempt);
+    Plan widest = plan;
+    PackedFrames packed = TILL_TRY(Pack(base, target, widest, kWindowLogs[0]));
+    // What a payload of its kind should do with, and only if there is no way what the terminal has at most.
+    for (const bool at_most : {false, true}) {
+      for (unsigned cache_blocks = plan.cache_blocks; cache_blocks > 0; --cache_blocks) {
+        for (const unsigned window_log : kWindowLogs) {
+          if (!Fits(WithLess(packed.header, cache_blocks, window_log), at_most)) continue;
+          const bool as_packed = cache_blocks == plan.cache_blocks && window_log == kWindowLogs[0];
+          Plan attempt = as_packed ? std::move(widest) : plan;
+          attempt.cache_blocks = cache_blocks;
+          PackedFrames less = as_packed ? std::move(packed) : TILL_TRY(Pack(base, target, attempt, window_log));
+          if (!Fits(less.header, at_most)) continue;
+          CountDecodes(base, attempt);
+          return Finish(std::move(less), attempt);
+        }
       }
     }
     return Error{ErrorCode::kLimit, "no delta fits the profile's memory", options_.profile->max_arena_bytes};
   }
 
  private:
+  Result<PackedFrames> Pack(const ExpandedImage& base, const ExpandedImage& target, Plan& plan, unsigned window_log) {
+    PackInput input{&base, &target, &options_, {}};
+    input.coder.max_window_log = window_log;
+    input.coder.zstd_level = options_.zstd_level;
+    return PackFrames(input, plan);
+  }
+
+  // What the header would be, nearly: shorter windows may let other codecs win.
+  static PayloadHeader WithLess(PayloadHeader header, unsigned cache_blocks, unsigned window_log) {
+    if (header.cache_blocks > 0) header.cache_blocks = static_cast<uint8_t>(cache_blocks);
+    for (uint8_t& log : header.window_logs) log = std::min(log, static_cast<uint8_t>(window_log));
+    return header;
+  }
+
+  bool Fits(const PayloadHeader& header, bool at_most) const {
+    const Profile& profile = *options_.profile;
+    return ArenaBytesFor(header) <= (at_most ? profile.max_arena_bytes : profile.ArenaCeiling(header));
+  }
+
   Result<DeltaResult> Finish(PackedFrames packed, const Plan& plan) {
     PayloadHeader& header = packed.header;
     header.base_sha256 = crypto::Sha256Of(base_bytes_);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "delta/diff/op_list.h"
+#include "delta/diff/profile.h"
 
 namespace till::delta {
 
@@ -54,13 +55,18 @@ void CountDecodes(const ExpandedImage& base, Plan& plan) {
   plan.counts.base_decoded_bytes = 0;
   plan.counts.stream_plain_bytes = 0;
   plan.counts.literal_plain_bytes = 0;
+  plan.counts.block_instructions = 0;
   for (const PlanItem& item : plan.items) {
+    if (item.remake) plan.counts.block_instructions += EncodeInstructions(plan.recodes[item.recode], item.plain_bytes);
     for (const PlannedOp& op : item.ops) {
       if (op.kind != PlannedOp::Kind::kCopy) plan.counts.stream_plain_bytes += op.length;
       if (op.kind == PlannedOp::Kind::kData) plan.counts.literal_plain_bytes += op.length;
       if (op.kind == PlannedOp::Kind::kData || !op.base.in_block() || !opened.Use(op.base.block())) continue;
       ++plan.counts.base_decodes;
-      plan.counts.base_decoded_bytes += base.blocks()[op.base.block()].plain_bytes;
+      const uint32_t plain_bytes = base.blocks()[op.base.block()].plain_bytes;
+      plan.counts.base_decoded_bytes += plain_bytes;
+      plan.counts.block_instructions +=
+          DecodeInstructions(plan.recodes[plan.base_recode[op.base.block()]], plain_bytes);
     }
   }
 }

@@ -34,6 +34,7 @@ struct PlanItem {
 struct PlanCounts : DiffCounts {
   uint64_t stream_plain_bytes = 0;   // DIFF and DATA
   uint64_t literal_plain_bytes = 0;  // DATA alone
+  uint64_t block_instructions = 0;   // for opening blocks of the base and making blocks, each with its own codec
 };
 
 struct Plan {

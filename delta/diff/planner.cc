@@ -21,8 +21,6 @@ constexpr int kEstimateLevel = 1;
 constexpr uint64_t kDiffTenths = 3;
 constexpr uint64_t kDataTenths = 8;
 constexpr uint64_t kOpEstimateBytes = 3;
-// What an applier holds besides its encoder; checked exactly when the header is known.
-constexpr uint64_t kOtherArenaBytes = 2 << 20;
 
 class Planner {
  public:
@@ -32,17 +30,14 @@ class Planner {
   Result<Plan> Run() {
     FindCopies();
     DecodeChanged();
-    const uint64_t ceiling = profile_.max_arena_bytes - std::min(profile_.max_arena_bytes, kOtherArenaBytes);
-    BlockRecodes recodes = ChooseRecodes(base_, target_, changed_, {ceiling});
+    ArenaBudget budget(profile_);
+    BlockRecodes recodes = ChooseRecodes(base_, target_, changed_, budget);
     recode_of_ = std::move(recodes.of_target);
     plan_.recodes = std::move(recodes.recodes);
     plan_.base_recode = std::move(recodes.of_base);
-    plan_.cache_blocks = profile_.cache_blocks;
-    const AlignerInput input{&base_, &target_, &changed_, &options_};
+    plan_.cache_blocks = budget.cache_blocks();
+    const AlignerInput input{&base_, &target_, &changed_, &plan_.base_recode, plan_.cache_blocks, &options_};
     alignments_ = TILL_TRY(FindAlignments(input));
-    std::erase_if(alignments_, [&](const Alignment& a) {
-      return a.base.in_block() && plan_.base_recode[a.base.block()] == BlockRecodes::kNone;
-    });
     PlanBlocks();
     TILL_TRY(ProveBlocks());
     AssembleItems();
@@ -134,12 +129,16 @@ class Planner {
     for (uint32_t i = 0; i < planned_.size(); ++i) {
       if (planned_[i].remake) work.push_back(i);
     }
+    uint64_t total_bytes = 0;
+    for (const uint32_t block : work) total_bytes += planned_[block].plain_bytes;
     std::atomic<size_t> next = 0;
+    std::atomic<uint64_t> done_bytes = 0;
     std::atomic<bool> canceled = false;
     const auto prove = [&](bool reports) {
       for (size_t i = next++; i < work.size() && !canceled; i = next++) {
-        if (reports && options_.progress && !options_.progress({"prove", i, work.size()})) canceled = true;
+        if (reports && options_.progress && !options_.progress({"prove", done_bytes, total_bytes})) canceled = true;
         Prove(planned_[work[i]]);
+        done_bytes += planned_[work[i]].plain_bytes;
       }
     };
     {

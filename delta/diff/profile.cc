@@ -1,5 +1,7 @@
 #include "delta/diff/profile.h"
 
+#include <algorithm>
+
 namespace till::delta {
 namespace {
 
@@ -8,12 +10,27 @@ constexpr uint64_t kMt7688 = 232'000'000;
 
 constexpr Profile kProfiles[] = {
     // A second of the till's time against 8 KiB of a metered link: a block is made again when that saves more.
-    {"mt7688-64m", 6'815'744, 3, kMt7688, kMt7688 / 8192},
-    {"mt7688-128m", 16 << 20, 4, kMt7688, kMt7688 / 8192},
-    {"generic", 64 << 20, 4, 2'000'000'000, 2'000'000'000 / 65536},
+    {"mt7688-64m", 6'815'744, 4 << 20, 2 << 20, 3, kMt7688, kMt7688 / 8192},
+    {"mt7688-128m", 16 << 20, 16 << 20, 16 << 20, 4, kMt7688, kMt7688 / 8192},
+    {"generic", 64 << 20, 64 << 20, 64 << 20, 4, 2'000'000'000, 2'000'000'000 / 65536},
 };
 
+constexpr uint32_t kSmallBlockBytes = 128 << 10;
+
+// xz and zstd hold tables for all of a block, deflate and lz4 for 32 and 64 KiB of it.
+bool IsSmallEncoder(const Recode& recode) {
+  return recode.codec == RecodeCodec::kZlib || recode.codec == RecodeCodec::kLz4;
+}
+
 }  // namespace
+
+uint64_t Profile::ArenaCeiling(const PayloadHeader& h) const {
+  if (h.block_coded_bytes_max == 0) return no_block_arena_bytes;
+  const auto end = h.recodes.begin() + h.recode_count;
+  const bool is_small =
+      h.block_plain_bytes_max <= kSmallBlockBytes || std::all_of(h.recodes.begin(), end, IsSmallEncoder);
+  return is_small ? small_block_arena_bytes : max_arena_bytes;
+}
 
 const Profile* FindProfile(std::string_view name) {
   for (const Profile& profile : kProfiles) {

@@ -12,11 +12,18 @@ namespace till::delta {
 struct Profile {
   std::string_view name;
   uint64_t max_arena_bytes;
+  // Less is asked of payloads that can do with less: blocks of at most 128 KiB or an encoder as small as gzip's, and
+  // payloads that make no block again. Kept where it can be, by keeping fewer opened blocks and shorter windows.
+  uint64_t small_block_arena_bytes;
+  uint64_t no_block_arena_bytes;
   unsigned cache_blocks;
   // 2.5 cycles an instruction is an assumption: no board was measured.
   uint64_t instructions_per_second;
   // A byte of download is worth this much of the terminal's time.
   uint64_t instructions_per_byte;
+
+  // What this payload's arena should not exceed.
+  uint64_t ArenaCeiling(const PayloadHeader& header) const;
 };
 
 // mt7688-64m, mt7688-128m, generic. nullptr: no such profile.

@@ -45,6 +45,47 @@ TEST(SquashfsDelta, RebuildsTheNextReleaseWhateverTheCompressor) {
   }
 }
 
+// delta.md, "Bars", under the default profile: every payload is proven by an applier that has the arena it declares.
+// covers D05
+TEST(SquashfsDelta, KeepsTheArenaOfItsKindOfImage) {
+  struct Case {
+    const char* flavour;
+    uint64_t max_arena_bytes;
+    bool can_remake;
+  };
+  constexpr uint64_t kMib = 1 << 20;
+  uint64_t seed = 40;
+  for (const Case& c : {Case{"-comp xz -b 262144", 6'815'744, true}, Case{"-comp xz -b 131072", 4 * kMib, true},
+                        Case{"-comp xz -b 65536", 4 * kMib, true}, Case{"-comp gzip -b 131072", 4 * kMib, true},
+                        Case{"-comp gzip -b 262144", 4 * kMib, true}, Case{"-comp zstd -b 131072", 6'815'744, true},
+                        Case{"-comp gzip -b 1048576", 6'815'744, true}, Case{"-comp xz -b 1048576", 6'815'744, false},
+                        Case{"-comp gzip -noD -noF -noI", 2 * kMib, false}}) {
+    SCOPED_TRACE(c.flavour);
+    const Tree old_tree = RandomTree(++seed);
+    const Bytes base = MakeSquashfs(old_tree, c.flavour);
+    const DeltaResult delta = Delta(base, MakeSquashfs(NextRelease(old_tree, seed), c.flavour));
+    EXPECT_LE(delta.header.arena_bytes, c.max_arena_bytes);
+    if (!c.can_remake) continue;
+    EXPECT_GT(delta.counts.remade_blocks, 0u);
+    EXPECT_LE(delta.counts.base_decodes, delta.counts.remade_blocks * 12 / 10 + 1);
+  }
+}
+
+// An image of small blocks beside one long stream: the long one must not take the small ones' memory away.
+TEST(SquashfsDelta, LeavesOutBlocksThatAreTooLongForTheTerminal) {
+  const Tree old_tree = RandomTree(60);
+  Bytes base = MakeSquashfs(old_tree, "-comp xz -b 262144");
+  Bytes target = MakeSquashfs(NextRelease(old_tree, 60), "-comp xz -b 262144");
+  const Bytes long_blocks = MakeSquashfs(RandomTree(61), "-comp xz -b 1048576");
+  const Bytes long_blocks_next = MakeSquashfs(NextRelease(RandomTree(61), 61), "-comp xz -b 1048576");
+  base.insert(base.end(), long_blocks.begin(), long_blocks.end());
+  target.insert(target.end(), long_blocks_next.begin(), long_blocks_next.end());
+  const DeltaResult delta = Delta(base, target);
+  EXPECT_GT(delta.counts.remade_blocks, 0u);
+  EXPECT_LE(delta.header.arena_bytes, 6'815'744u);
+  ExpectRebuilds(base, target);
+}
+
 TEST(SquashfsDelta, IsTheSameAtAnyNumberOfThreads) {
   const Tree tree = RandomTree(20);
   const Bytes base = MakeSquashfs(tree, "-comp xz");
