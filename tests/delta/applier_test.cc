@@ -2,46 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/delta/craft.h"
+#include "tests/delta/job.h"
 
 namespace till::delta {
 namespace {
 
 using namespace testing;
-
-// One payload, opened and ready to be applied from anywhere.
-struct Job {
-  explicit Job(Craft craft) : file(craft.File()), base(craft.base()), target(craft.target()) {
-    MemorySource source(file);
-    opened = std::make_unique<PayloadFile>(OpenPayload(source).value());
-    base_source = std::make_unique<MemorySource>(base);
-    verified = std::make_unique<VerifiedBase>(VerifiedBase::Check(base_source.get(), opened->header).value());
-  }
-  std::unique_ptr<Applier> NewApplier(TargetWriter& writer) {
-    return Applier::Create({.chunks = &opened->chunks,
-                            .header = &opened->header,
-                            .base = verified.get(),
-                            .target = &writer,
-                            .max_arena_bytes = 8 << 20})
-        .value();
-  }
-  // Pushes the rest of the body in pieces, then finishes.
-  Status Pump(Applier& applier, size_t piece = 1000) {
-    const ByteView body = BodyOf(file);
-    while (applier.next_body_offset() < body.size()) {
-      const uint64_t at = applier.next_body_offset();
-      TILL_TRY(applier.Write(body.subspan(at, std::min<uint64_t>(piece, body.size() - at))));
-    }
-    return applier.Finish();
-  }
-
-  Bytes file;
-  Bytes base;
-  Bytes target;
-  std::unique_ptr<PayloadFile> opened;
-  std::unique_ptr<MemorySource> base_source;
-  std::unique_ptr<VerifiedBase> verified;
-};
 
 TEST(Applier, RebuildsTheTargetForAnyCuttingOfItsInput) {
   Craft craft = ThreeFrames();

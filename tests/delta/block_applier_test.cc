@@ -4,41 +4,14 @@
 #include "delta/apply/applier.h"
 #include "delta/format/arena.h"
 #include "tests/delta/assembler.h"
+#include "tests/delta/job.h"
 
 namespace till::delta {
 namespace {
 
 using namespace testing;
 
-struct Job {
-  explicit Job(Assembled assembled) : all(std::move(assembled)), source(all.file), base(all.base) {
-    opened = std::make_unique<PayloadFile>(OpenPayload(source).value());
-    verified = std::make_unique<VerifiedBase>(VerifiedBase::Check(&base, opened->header).value());
-  }
-  std::unique_ptr<Applier> NewApplier(TargetWriter& writer, MutableByteView arena = {}) {
-    return Applier::Create({.chunks = &opened->chunks,
-                            .header = &opened->header,
-                            .base = verified.get(),
-                            .target = &writer,
-                            .max_arena_bytes = 64 << 20,
-                            .arena = arena})
-        .value();
-  }
-  Status Pump(Applier& applier, size_t piece = 1000) {
-    const ByteView body = BodyOf(all.file);
-    while (applier.next_body_offset() < body.size()) {
-      const uint64_t at = applier.next_body_offset();
-      TILL_TRY(applier.Write(body.subspan(at, std::min<uint64_t>(piece, body.size() - at))));
-    }
-    return applier.Finish();
-  }
-
-  Assembled all;
-  MemorySource source;
-  MemorySource base;
-  std::unique_ptr<PayloadFile> opened;
-  std::unique_ptr<VerifiedBase> verified;
-};
+Job JobOf(Assembled all) { return {std::move(all.file), std::move(all.base), std::move(all.target)}; }
 
 Assembled Small() {
   Assembler a = SmallAssembler();
@@ -73,7 +46,7 @@ TEST(BlockApplier, MakesBlocksForAFullPayloadToo) {
 // The arena the header declares is all there is: canaries around it, and not a byte more than ArenaBytesFor() says.
 TEST(BlockApplier, WorksInExactlyTheArenaItDeclares) {
   for (uint64_t seed = 100; seed < 130; ++seed) {
-    Job job(RandomAssembled(seed, 30'000));
+    Job job = JobOf(RandomAssembled(seed, 30'000));
     const uint64_t arena_bytes = job.opened->header.arena_bytes;
     ASSERT_EQ(arena_bytes, ArenaBytesFor(job.opened->header));
     for (const size_t skew : {0, 1, 15}) {
@@ -83,7 +56,7 @@ TEST(BlockApplier, WorksInExactlyTheArenaItDeclares) {
       ASSERT_TRUE(applier->Start().ok());
       const Status status = job.Pump(*applier);
       ASSERT_TRUE(status.ok()) << seed << " " << status.error().what;
-      ASSERT_EQ(target.bytes(), job.all.target);
+      ASSERT_EQ(target.bytes(), job.target);
       for (size_t i = 0; i < 16 + skew; ++i) ASSERT_EQ(memory[i], std::byte{0xa5});
       for (size_t i = 16 + skew + arena_bytes; i < memory.size(); ++i) ASSERT_EQ(memory[i], std::byte{0xa5});
     }
@@ -91,7 +64,7 @@ TEST(BlockApplier, WorksInExactlyTheArenaItDeclares) {
 }
 
 TEST(BlockApplier, RefusesAnArenaSmallerThanDeclared) {
-  Job job(Small());
+  Job job = JobOf(Small());
   Bytes memory(job.opened->header.arena_bytes - 1);
   MemoryTarget target;
   const auto refused = Applier::Create({.chunks = &job.opened->chunks,
@@ -107,7 +80,7 @@ TEST(BlockApplier, RefusesAnArenaSmallerThanDeclared) {
 TEST(BlockApplier, ResumesAfterAKillAtEveryWrite) {
   for (const uint64_t seed : {1, 2, 3, 4, 5, 6}) {
     for (const size_t durable_step : {1, 4096}) {
-      Job job(RandomAssembled(seed, 25'000));
+      Job job = JobOf(RandomAssembled(seed, 25'000));
       bool fired = true;
       for (size_t fail_at = 1; fired; ++fail_at) {
         MemoryTarget first({}, fail_at, durable_step);
@@ -122,7 +95,7 @@ TEST(BlockApplier, ResumesAfterAKillAtEveryWrite) {
         ASSERT_TRUE(next->Resume(checkpoint, written).ok());
         const Status done = job.Pump(*next);
         ASSERT_TRUE(done.ok()) << done.error().what << " at write " << fail_at << " seed " << seed;
-        ASSERT_EQ(second.bytes(), job.all.target);
+        ASSERT_EQ(second.bytes(), job.target);
       }
     }
   }
@@ -143,7 +116,7 @@ TEST(BlockApplier, JumpsFromTheMapToItsCheckpoint) {
     a.EndFrame();
   }
   const Bytes file = a.File();
-  Job job({a.base(), a.target(), file});
+  Job job = JobOf({a.base(), a.target(), file});
   MemoryTarget first({}, 35);
   const auto applier = job.NewApplier(first);
   ASSERT_TRUE(applier->Start().ok());
@@ -159,7 +132,7 @@ TEST(BlockApplier, JumpsFromTheMapToItsCheckpoint) {
   EXPECT_EQ(next->next_body_offset(), checkpoint.body_offset >> kChunkLog2 << kChunkLog2);
   const Status done = job.Pump(*next);
   ASSERT_TRUE(done.ok()) << done.error().what;
-  EXPECT_EQ(second.bytes(), job.all.target);
+  EXPECT_EQ(second.bytes(), job.target);
 }
 
 // Every byte of a small payload, with hashes made anew. covers D09 S04

@@ -4,37 +4,19 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 
 #include "core/chunklist.h"
 #include "delta/apply/applier.h"
 #include "delta/format/arena.h"
+#include "tests/fuzz/counting_target.h"
 
 namespace {
 
 using namespace till;
 using namespace till::delta;
+using namespace till::delta::fuzzing;
 
 constexpr size_t kBaseBytes = 4096;
-
-void Check(bool holds) {
-  if (!holds) abort();
-}
-
-class CountingTarget : public TargetWriter {
- public:
-  explicit CountingTarget(uint64_t limit) : limit_(limit) {}
-  Status Write(ByteView bytes) override {
-    written_ += bytes.size();
-    Check(!bytes.empty() && written_ <= limit_);
-    return Ok();
-  }
-  uint64_t durable_bytes() const override { return written_; }
-
- private:
-  uint64_t limit_;
-  uint64_t written_ = 0;
-};
 
 // Reads numbers from the front of the input; zeros behind its end.
 class Front {

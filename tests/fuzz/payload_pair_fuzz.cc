@@ -3,38 +3,20 @@
 // Input: u32 base length, base, body. Base hash, lengths and arena are put into the header as they must be.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 
 #include "core/chunklist.h"
 #include "delta/apply/applier.h"
 #include "delta/format/arena.h"
+#include "tests/fuzz/counting_target.h"
 
 namespace {
 
 using namespace till;
 using namespace till::delta;
+using namespace till::delta::fuzzing;
 
 constexpr uint64_t kMostTargetBytes = 4 << 20;
 constexpr uint64_t kMostArenaBytes = 24 << 20;
-
-void Check(bool holds) {
-  if (!holds) abort();
-}
-
-class CountingTarget : public TargetWriter {
- public:
-  explicit CountingTarget(uint64_t limit) : limit_(limit) {}
-  Status Write(ByteView bytes) override {
-    written_ += bytes.size();
-    Check(!bytes.empty() && written_ <= limit_);
-    return Ok();
-  }
-  uint64_t durable_bytes() const override { return written_; }
-
- private:
-  uint64_t limit_;
-  uint64_t written_ = 0;
-};
 
 void PutU64(Bytes& body, size_t at, uint64_t value) {
   for (size_t i = 0; i < 8; ++i) body[at + i] = static_cast<std::byte>(value >> 8 * i);
