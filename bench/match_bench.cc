@@ -1,5 +1,6 @@
-// The differ's inner loop: suffix array and matches of a made-up library and its next version.
+// The differ's inner loops: the suffix array alone, and with the matches of a made-up library and its next version.
 #include <benchmark/benchmark.h>
+#include <divsufsort.h>
 
 #include <random>
 
@@ -9,6 +10,18 @@ namespace {
 
 using namespace till;
 using namespace till::delta;
+
+void BuildSuffixArray(benchmark::State& state) {
+  std::mt19937 random(1);
+  std::vector<uint8_t> base(static_cast<size_t>(state.range(0)));
+  for (uint8_t& byte : base) byte = static_cast<uint8_t>(random() % 64);
+  std::vector<saidx_t> suffixes(base.size());
+  for (auto _ : state) {
+    if (divsufsort(base.data(), suffixes.data(), static_cast<saidx_t>(base.size())) != 0) state.SkipWithError("memory");
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) * state.range(0));
+}
+BENCHMARK(BuildSuffixArray)->Arg(256 << 10)->Arg(4 << 20);
 
 void FindMatchesInNextVersion(benchmark::State& state) {
   std::mt19937 random(1);
