@@ -112,6 +112,33 @@ TEST(HostileSquashfs, WithAbsurdCountsStaysSound) {
   }
 }
 
+// Every directory lists what the root lists: itself, again and again.
+TEST(HostileSquashfs, WithDirectoriesInARingIsWalkedOnce) {
+  Bytes image = MakeSquashfs(RandomTree(3), "-comp gzip -noI");
+  const auto u64_at = [&](size_t at) { return ByteReader(ByteView(image).subspan(at)).U64().value(); };
+  constexpr size_t kRootInode = 32, kDirectoryInode = 1, kListingAt = 16, kListingBytes = 12, kInodeBytes = 32;
+  const uint64_t root_inode = u64_at(kRootInode);
+  const size_t table = u64_at(kInodeTable);
+  const size_t root = table + (root_inode >> 16) + 2 + (root_inode & 0xffff);
+  const size_t end = u64_at(kDirectoryTable);
+  ASSERT_EQ(static_cast<size_t>(image[root]), kDirectoryInode);
+  const Bytes listing(image.begin() + static_cast<ptrdiff_t>(root + kListingAt),
+                      image.begin() + static_cast<ptrdiff_t>(root + kListingAt + kListingBytes));
+  size_t rings = 0;
+  for (size_t at = table + 2; at + kInodeBytes <= end; at += 4) {
+    const bool looks_like_one =
+        image[at] == std::byte{kDirectoryInode} && image[at + 1] == std::byte{0} &&
+        std::equal(image.begin() + static_cast<ptrdiff_t>(at + 8), image.begin() + static_cast<ptrdiff_t>(at + 12),
+                   image.begin() + static_cast<ptrdiff_t>(root + 8));  // the same time
+    if (!looks_like_one || at == root) continue;
+    std::copy(listing.begin(), listing.end(), image.begin() + static_cast<ptrdiff_t>(at + kListingAt));
+    ++rings;
+  }
+  EXPECT_GT(rings, 0u);
+  ExpectSound(image);
+  EXPECT_FALSE(ExpandedImage::Open(image).blocks().empty()) << "data blocks need no directory";
+}
+
 TEST(HostileSquashfs, BombsDoNotInflateBeyondABlock) {
   // Zeros compress 1000 to 1; a block may still not be longer than the image says its blocks are.
   const Bytes image = MakeSquashfs({{"/zeros", Bytes(20 << 20, std::byte{1})}}, "-comp gzip -b 1048576");

@@ -46,7 +46,6 @@ TEST(SquashfsDelta, RebuildsTheNextReleaseWhateverTheCompressor) {
 }
 
 // delta.md, "Bars", under the default profile: every payload is proven by an applier that has the arena it declares.
-// covers D05
 TEST(SquashfsDelta, KeepsTheArenaOfItsKindOfImage) {
   struct Case {
     const char* flavour;
