@@ -6,8 +6,10 @@
 namespace till::delta {
 
 uint64_t ChunkAssembler::ArenaBytesFor(const ChunkIndex& index) {
+  const uint64_t count = index.chunks.size();
   const uint64_t longest = Chunker(index.average_log2).max_bytes();
-  return index.chunks.size() * (sizeof(ChunkEntry) + 2 * sizeof(uint32_t)) + 3 * longest;
+  const uint64_t reading = ChunkIndex::kHeaderBytes + count * (ChunkIndex::kMaxEntryBytes + sizeof(ChunkEntry));
+  return std::max(reading, count * (sizeof(ChunkEntry) + 2 * sizeof(uint32_t)) + 3 * longest);
 }
 
 Result<std::unique_ptr<ChunkAssembler>> ChunkAssembler::Create(const AssemblerOptions& options) {
@@ -63,10 +65,11 @@ void ChunkAssembler::Mark(const ChunkName& name, uint32_t length, uint64_t base_
   }
 }
 
+// From the first chunk on, also after a cut: the same base gives the same plan, and what was fetched is known again.
 void ChunkAssembler::MergeNear() {
   size_t gap_start = chunks_.size();  // first held chunk behind the last missing one
   uint64_t gap_bytes = 0;
-  for (size_t i = next_; i < chunks_.size(); ++i) {
+  for (size_t i = 0; i < chunks_.size(); ++i) {
     if (!missing(i)) {
       gap_bytes += chunks_[i].length;
       continue;
@@ -86,6 +89,12 @@ uint64_t ChunkAssembler::missing_bytes() const {
   return bytes;
 }
 
+uint64_t ChunkAssembler::fetched_bytes() const {
+  uint64_t bytes = collected_;
+  for (size_t i = 0; i < next_; ++i) bytes += missing(i) ? chunks_[i].length : 0;
+  return bytes;
+}
+
 size_t ChunkAssembler::range_count() const {
   size_t count = 0;
   for (size_t i = next_; i < chunks_.size(); ++i) count += missing(i) && (i == next_ || !missing(i - 1)) ? 1 : 0;
@@ -100,20 +109,23 @@ Status ChunkAssembler::Emit(ByteView chunk) {
   return Ok();
 }
 
-Status ChunkAssembler::EmitHeld() {
-  for (; next_ < chunks_.size() && !missing(next_);) {
+Result<bool> ChunkAssembler::WriteHeld(uint64_t max_bytes) {
+  for (const uint64_t start = next_offset_; next_ < chunks_.size() && !missing(next_);) {
+    if (next_offset_ != start && next_offset_ - start >= max_bytes) return true;
     const ChunkEntry& entry = chunks_[next_];
     const MutableByteView part = MutableByteView(chunk_).first(entry.length);
     TILL_TRY(ReadFully(*options_.base, held_at_[next_], part));
-    if (NameOf(part) != entry.name)
-      return Error{ErrorCode::kCorrupt, "the base no longer holds what it held", held_at_[next_]};
-    TILL_TRY(Emit(part));
+    if (NameOf(part) == entry.name) {
+      TILL_TRY(Emit(part));
+    } else {
+      held_at_[next_] = kMissing;
+    }
   }
-  return Ok();
+  return false;
 }
 
 Result<std::optional<PackRange>> ChunkAssembler::NextRange() {
-  if (collected_ == 0) TILL_TRY(EmitHeld());
+  if (collected_ == 0) TILL_TRY(WriteHeld(options_.index->target_bytes));
   if (next_ == chunks_.size()) return std::optional<PackRange>();
   PackRange range{next_offset_ + collected_, 0};
   for (size_t i = next_; i < chunks_.size() && missing(i); ++i) range.length += chunks_[i].length;
@@ -132,9 +144,9 @@ Status ChunkAssembler::Write(ByteView bytes) {
     collected_ += part;
     if (collected_ < entry.length) return Ok();
     const ByteView whole = ByteView(chunk_).first(entry.length);
+    collected_ = 0;
     if (NameOf(whole) != entry.name)
       return Error{ErrorCode::kCorrupt, "a chunk is not what the index names", next_offset_};
-    collected_ = 0;
     TILL_TRY(Emit(whole));
   }
   return Ok();

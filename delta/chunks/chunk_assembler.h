@@ -1,11 +1,13 @@
 // Rebuilds an image from what a terminal already holds and the ranges of the pack that it does not.
 //   input   a ChunkIndex (checked against its signed hash by the caller), any base, then the ranges it asks for
 //   output  the image in order, in pieces of at most one chunk, to a TargetWriter
-//   memory  ArenaBytesFor(index): 8 bytes a chunk and three buffers; taken in Create(), nothing afterwards
+//   memory  ArenaBytesFor(index), with the index itself: taken in Create() and Scan(), nothing afterwards
 //   time    one pass over the base before the first range: 38 (SHA-256) + 4 instructions a byte
 //   resume  SkipWritten() first: the chunks that stand in the slot already are hashed, not fetched and not written
-//   errors  kCorrupt (bytes that are not what the index names; what the base held and holds no more), kLimit, and what
-//           base and target answer. After an error the assembler is done with.
+//   errors  kCorrupt (fetched bytes that are not what the index names: nothing of that chunk was written, and
+//   NextRange()
+//           asks for it again, so that another source may be tried), kLimit, and what base and target answer: then the
+//           assembler is done with. A base that no longer holds what it held costs that chunk, which is fetched.
 //
 //   assembler = Create({index, &slot_a, base bytes, &slot_b writer});  assembler.SkipWritten(slot_b, durable);
 //   assembler.Scan();
@@ -39,6 +41,7 @@ struct AssemblerOptions {
 
 class ChunkAssembler {
  public:
+  // Index included, and the bytes that it is read from.
   static uint64_t ArenaBytesFor(const ChunkIndex& index);
   // kLimit (detail: bytes wanted) when the arena is larger than allowed.
   static Result<std::unique_ptr<ChunkAssembler>> Create(const AssemblerOptions& options);
@@ -48,10 +51,17 @@ class ChunkAssembler {
   Result<uint64_t> SkipWritten(Source& written, uint64_t durable_bytes);
   // Finds what the base holds.
   Status Scan();
-  // All that will be fetched, in order: for the budget, before the first request.
+  // All that will still be fetched, in order: for the budget, before the first request.
   uint64_t missing_bytes() const;
   size_t range_count() const;
+  // Of the pack, what was fetched: distinct bytes, those of an attempt before counted as far as they were kept.
+  uint64_t fetched_bytes() const;
+  uint64_t written_bytes() const { return next_offset_; }  // of the image; a place to go on from
+  size_t collected_bytes() const { return collected_; }    // of the chunk that Write() is in
 
+  // Writes what is held from here on, at least one chunk of it and about `max_bytes`. False: a missing chunk is next,
+  // or the end.
+  Result<bool> WriteHeld(uint64_t max_bytes);
   // Writes what is held up to the next missing chunk; answers the range to fetch now, nothing when all is written.
   Result<std::optional<PackRange>> NextRange();
   // Bytes of that range, in order.
@@ -63,7 +73,6 @@ class ChunkAssembler {
   explicit ChunkAssembler(const AssemblerOptions& options);
   void Mark(const ChunkName& name, uint32_t length, uint64_t base_offset);
   void MergeNear();
-  Status EmitHeld();
   Status Emit(ByteView chunk);
   bool missing(size_t index) const { return held_at_[index] == kMissing; }
 

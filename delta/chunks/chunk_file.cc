@@ -22,8 +22,6 @@ class Body : public Source {
   Source& image_;
 };
 
-constexpr uint64_t kMaxIndexBytes = ChunkIndex::kHeaderBytes + ChunkIndex::kMaxChunks * (sizeof(ChunkName) + 3);
-
 }  // namespace
 
 Result<ChunkFile> OpenChunkFile(Source& file) {
@@ -45,7 +43,7 @@ Result<ChunkFile> OpenChunkFile(Source& file) {
   ByteReader reader(header);
   TILL_TRY(reader.Skip(8));
   const uint64_t target_bytes = TILL_TRY(reader.U64());
-  if (target_bytes > list.body_length() || list.body_length() - target_bytes > kMaxIndexBytes ||
+  if (target_bytes > list.body_length() || list.body_length() - target_bytes > ChunkIndex::kMaxEncodedBytes ||
       list.body_length() - target_bytes < ChunkIndex::kHeaderBytes) {
     return Error{ErrorCode::kCorrupt, "no chunk index stands here", opened.list_bytes};
   }

@@ -28,6 +28,8 @@ struct ChunkIndex {
   static constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
   static constexpr size_t kMaxChunks = 65'536;
   static constexpr size_t kHeaderBytes = 56;
+  static constexpr size_t kMaxEntryBytes = 3 + sizeof(ChunkName);
+  static constexpr uint64_t kMaxEncodedBytes = kHeaderBytes + kMaxChunks * kMaxEntryBytes;
   static constexpr uint16_t kVersion = 1;
 
   unsigned average_log2 = 12;

@@ -1,6 +1,8 @@
 // Which payload a terminal is offered for one module: pure decisions over signed entries and what the terminal said.
-//   The cheapest delta that fits what it runs; a full payload only where policy allows it (journeys.md L1: a failed or
-//   missing delta never turns into a bill by itself); otherwise nothing, and why.
+//   The cheapest delta that fits what it runs. Where none does: chunks, of which the terminal fetches those that it
+//   finds nowhere in what it holds, unless a full payload is allowed and cheaper. A full payload only where policy
+//   allows it (journeys.md L1: a failed or missing delta never turns into a bill by itself). Otherwise nothing, and
+//   why.
 #pragma once
 
 #include <functional>
@@ -20,7 +22,7 @@ struct Terminal {
   uint64_t format = 0;                        // highest minor version of the payload format
   std::optional<uint64_t> arena_bytes;        // memory an applier may take; not sent = no limit
   std::string board;                          // "" = not sent
-  std::map<std::string, std::string> images;  // component -> SHA-256 of what runs
+  std::map<std::string, std::string> images;  // component -> SHA-256 of what runs, or "unknown"
 };
 Terminal ReadTerminal(const Attributes& attributes);
 
@@ -33,7 +35,7 @@ struct Choice {
   };
   Kind kind = Kind::kAsUploaded;
   const Payload* payload = nullptr;  // in the index
-  std::string reason;
+  std::string reason;                // of kNothing, and of chunks: why no delta
 };
 
 struct ChoiceContext {

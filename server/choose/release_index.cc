@@ -23,9 +23,29 @@ std::string SafeName(std::string_view text) {
   return name;
 }
 
+// Nothing for kinds that a newer packer may know.
+std::optional<PayloadKind> KindOf(const std::string& name) {
+  for (const PayloadKind kind : {PayloadKind::kFull, PayloadKind::kDelta, PayloadKind::kChunks}) {
+    if (name == PayloadKindName(kind)) return kind;
+  }
+  return std::nullopt;
+}
+
 bool IsHash(const std::string& text) { return crypto::ParseSha256(text).ok() && text == ToLower(text); }
 
 }  // namespace
+
+const char* PayloadKindName(PayloadKind kind) {
+  switch (kind) {
+    case PayloadKind::kFull:
+      return "full";
+    case PayloadKind::kDelta:
+      return "delta";
+    case PayloadKind::kChunks:
+      return "chunks";
+  }
+  return "full";
+}
 
 ReleaseIndex::ReleaseIndex(const std::vector<const tuf::TargetEntry*>& images,
                            const std::vector<const tuf::TargetEntry*>& payloads) {
@@ -41,17 +61,22 @@ ReleaseIndex::ReleaseIndex(const std::vector<const tuf::TargetEntry*>& images,
     const auto parts = PathParts(entry->path, "payloads", 5);
     if (parts.empty()) continue;
     const json::Value& custom = entry->custom;
-    const std::string& kind = custom["kind"].AsString();
+    const std::optional<PayloadKind> kind = KindOf(custom["kind"].AsString());
+    if (!kind) continue;
     Payload payload;
+    payload.kind = *kind;
     payload.sha256 = ToHex(entry->sha256);
     payload.target = custom["target"].AsString();
-    payload.base = kind == "delta" ? custom["base"].AsString() : "";
+    payload.base = *kind == PayloadKind::kDelta ? custom["base"].AsString() : "";
     payload.size = entry->length;
+    payload.index_bytes = static_cast<uint64_t>(custom["index"]["length"].AsInteger());
     payload.arena_bytes = static_cast<uint64_t>(custom["arena_bytes"].AsInteger());
     payload.format = static_cast<uint64_t>(custom["format"].AsInteger());
     payload.filename = SafeName(parts[3]) + "-" + SafeName(parts[2]) + "-" + SafeName(parts[4]) + ".till";
-    const bool known_kind = kind == "full" || (kind == "delta" && IsHash(payload.base));
-    if (!known_kind || !IsHash(payload.target)) continue;
+    const bool base_is_right = *kind != PayloadKind::kDelta || IsHash(payload.base);
+    const bool index_fits = !payload.chunks() || (payload.index_bytes > 0 && payload.index_bytes < payload.size);
+    if (!base_is_right || !index_fits || !IsHash(payload.target)) continue;
+    kinds_[payload.sha256] = payload.kind;
     payloads_[payload.target].push_back(std::move(payload));
   }
 }
@@ -65,6 +90,11 @@ const std::vector<Payload>& ReleaseIndex::PayloadsFor(std::string_view target_sh
   static const std::vector<Payload> none;
   const auto found = payloads_.find(target_sha256);
   return found == payloads_.end() ? none : found->second;
+}
+
+std::optional<PayloadKind> ReleaseIndex::KindOfPayload(std::string_view sha256) const {
+  const auto found = kinds_.find(sha256);
+  return found == kinds_.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::shared_ptr<const ReleaseIndex> ReleaseBook::Current() const {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,15 +20,26 @@ struct Image {
   uint64_t length = 0;
 };
 
+// How a terminal gets from what it has to the image.
+enum class PayloadKind : uint8_t {
+  kFull,    // from nothing
+  kDelta,   // from the image `base`
+  kChunks,  // from whatever it holds: it fetches the chunks that it lacks (docs/formats/chunks.md)
+};
+const char* PayloadKindName(PayloadKind kind);  // as in signed metadata
+
 struct Payload {
+  PayloadKind kind = PayloadKind::kFull;
   std::string sha256;
   std::string target;  // SHA-256 of the image it yields
-  std::string base;    // of the image it starts from; "" = full
+  std::string base;    // of the image it starts from; "" unless a delta
   std::string filename;
-  uint64_t size = 0;
+  uint64_t size = 0;         // of the whole object
+  uint64_t index_bytes = 0;  // of chunks: what is fetched before the first of them
   uint64_t arena_bytes = 0;
   uint64_t format = 0;
-  bool full() const { return base.empty(); }
+  bool full() const { return kind == PayloadKind::kFull; }
+  bool chunks() const { return kind == PayloadKind::kChunks; }
 };
 
 class ReleaseIndex {
@@ -40,11 +52,14 @@ class ReleaseIndex {
 
   const Image* FindImage(std::string_view sha256) const;  // null when unknown
   const std::vector<Payload>& PayloadsFor(std::string_view target_sha256) const;
+  // What kind a payload is; nothing when it is not known.
+  std::optional<PayloadKind> KindOfPayload(std::string_view sha256) const;
   size_t image_count() const { return images_.size(); }
 
  private:
   std::map<std::string, Image, std::less<>> images_;
-  std::map<std::string, std::vector<Payload>, std::less<>> payloads_;
+  std::map<std::string, std::vector<Payload>, std::less<>> payloads_;  // by target
+  std::map<std::string, PayloadKind, std::less<>> kinds_;              // by payload
 };
 
 class ReleaseBook {

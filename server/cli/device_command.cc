@@ -27,8 +27,13 @@ int ListDevices(Session& session, const std::string& filter, uint64_t limit) {
 
 // One action with what the device said of it, newest last.
 void PrintAction(const json::Value& action, const std::vector<json::Value>& statuses) {
-  std::printf("\naction %lld  %s  %s\n", static_cast<long long>(action["id"].AsInteger()),
+  const std::string& kind = action["till"]["kind"].AsString();
+  const int64_t bytes = action["till"]["bytes"].AsInteger();
+  std::printf("\naction %lld  %s  %s", static_cast<long long>(action["id"].AsInteger()),
               Printable(action["type"].AsString()).c_str(), Printable(action["status"].AsString()).c_str());
+  if (!kind.empty()) std::printf("  %s", Printable(kind).c_str());
+  if (bytes > 0) std::printf("  %s received", FormatSize(static_cast<uint64_t>(bytes)).c_str());
+  std::printf("\n");
   for (const json::Value& status : statuses) {
     std::string messages;
     for (const json::Value& message : status["messages"].items()) {

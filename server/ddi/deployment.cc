@@ -29,19 +29,23 @@ std::string PartName(const std::string& type) {
   return type;
 }
 
-json::Value MetadataJson(const DeploymentPart& part, const std::string& mirrors) {
+json::Value MetadataJson(const DeploymentPart& part, const std::string& mirrors, bool full_allowed) {
   json::Value list = json::Value::Array();
   const auto add = [&list](std::string_view key, std::string_view value) {
     list.Append(json::Value::Object({{"key", key}, {"value", value}}));
   };
   const Payload* payload = part.choice.payload;
+  // Chunks may turn out to be most of the image: only then is that no more than was allowed.
+  const bool says_fallback = payload && payload->chunks() && full_allowed;
   for (const Metadata& entry : part.module.metadata) {
     if (!entry.target_visible) continue;
     if (payload && (entry.key == "till.kind" || entry.key == "till.mirrors")) continue;  // ours, below
+    if (says_fallback && entry.key == "till.fallback") continue;
     add(entry.key, entry.value);
   }
   if (payload) {
-    add("till.kind", payload->full() ? "full" : "delta");
+    add("till.kind", PayloadKindName(payload->kind));
+    if (says_fallback) add("till.fallback", "full");
     if (!mirrors.empty()) add("till.mirrors", mirrors);
   }
   return list;
@@ -55,7 +59,7 @@ json::Value ChunkJson(const DeploymentPart& part, const DeploymentView& view) {
   });
   if (part.module.encrypted) chunk.Set("encrypted", true);
   chunk.Set("artifacts", ArtifactsJson(part, view.target_url));
-  json::Value metadata = MetadataJson(part, view.mirrors);
+  json::Value metadata = MetadataJson(part, view.mirrors, view.deployment.full_allowed);
   if (!metadata.items().empty()) chunk.Set("metadata", std::move(metadata));
   return chunk;
 }
@@ -66,7 +70,7 @@ Result<Deployment> PlanDeployment(kv::ReadTxn& txn, std::shared_ptr<const Releas
   Deployment deployment;
   deployment.index = std::move(index);
   const Terminal terminal = ReadTerminal(TILL_TRY(GetAttributes(txn, action.controller_id)));
-  const bool full_allowed = TILL_TRY(FullAllowed(txn, action));
+  deployment.full_allowed = TILL_TRY(FullAllowed(txn, action));
   const DistributionSet set = TILL_TRY(GetSet(txn, action.set));
   std::vector<SoftwareModule> modules = TILL_TRY(ModulesOf(txn, set));
   Status failed;
@@ -77,7 +81,8 @@ Result<Deployment> PlanDeployment(kv::ReadTxn& txn, std::shared_ptr<const Releas
   };
   size_t already = 0;
   for (SoftwareModule& module : modules) {
-    const ChoiceContext context{*deployment.index, terminal, full_allowed, OfferedBefore(action, module.id), held};
+    const ChoiceContext context{*deployment.index, terminal, deployment.full_allowed, OfferedBefore(action, module.id),
+                                held};
     DeploymentPart part{std::move(module), {}, {}};
     part.choice = Choose(context, part.module);
     TILL_TRY(failed);
@@ -106,6 +111,15 @@ std::vector<Offer> Deployment::Offers() const {
     if (part.choice.payload) offers.push_back({part.module.id, part.choice.payload->sha256});
   }
   return offers;
+}
+
+std::string Deployment::OfferWords() const {
+  for (const DeploymentPart& part : parts) {
+    const Payload* payload = part.choice.payload;
+    if (!payload || !payload->chunks() || part.choice.reason.empty()) continue;
+    return "chunks of " + FormatSize(payload->size) + " are offered: " + part.choice.reason;
+  }
+  return "";
 }
 
 int32_t Deployment::Fingerprint(const Action& action, int64_t now_ms) const {

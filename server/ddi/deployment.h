@@ -25,8 +25,11 @@ struct Deployment {
   std::shared_ptr<const ReleaseIndex> index;  // keeps the chosen payloads alive
   std::vector<DeploymentPart> parts;          // modules the terminal is to take; those that run already are left out
   std::string blocked;                        // why nothing is offered; "" = something is
+  bool full_allowed = false;                  // by policy, for this action
   bool runs_already = false;                  // every module runs already
   std::vector<Offer> Offers() const;
+  // What a person is told of an offer that is no matter of course: chunks, and why. "" = nothing.
+  std::string OfferWords() const;
   // How the offer and the way of taking it hash: changes with either (DDI's `c`).
   int32_t Fingerprint(const Action& action, int64_t now_ms) const;
 };

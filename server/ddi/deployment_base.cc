@@ -87,13 +87,16 @@ DdiHandler::Outcome DdiHandler::GetDeploymentBase(kv::ReadTxn& txn, const DdiCal
   const std::vector<Offer> offers = deployment.Offers();
   const bool retrieved = action->last_entry == ActionState::kRetrieved;
   if (!action->active || (retrieved && SameOffers(offers, action->offers))) return outcome;
-  outcome.job = [id, offers, now_ms = hub_.clock.UnixMs()](kv::WriteTxn& write) -> Status {
+  outcome.job = [id, offers, words = deployment.OfferWords(),
+                 now_ms = hub_.clock.UnixMs()](kv::WriteTxn& write) -> Status {
     Action taken = TILL_TRY(GetAction(write, id));
     if (!taken.active || taken.canceling()) return Ok();
     taken.offers = offers;
     taken.blocked.clear();
     TILL_TRY(PutAction(write, taken));
-    return NoteRetrieved(write, id, "Target retrieved update action and should start now the download.", now_ms);
+    std::string message = "Target retrieved update action and should start now the download.";
+    if (!words.empty()) message += " " + words;
+    return NoteRetrieved(write, id, message, now_ms);
   };
   return outcome;
 }

@@ -1,5 +1,6 @@
 // Actions of one target and of all.
 #include "server/store/actions.h"
+#include "server/choose/release_index.h"
 #include "server/mgmt/listing.h"
 #include "server/mgmt/resources.h"
 #include "server/mgmt/views.h"
@@ -9,6 +10,21 @@
 #include "server/store/targets.h"
 
 namespace till::mgmt {
+
+namespace {
+
+// "delta", "chunks, delta": of the payloads offered.
+std::string OfferedKinds(const server::Hub& hub, const server::Action& action) {
+  const std::shared_ptr<const server::ReleaseIndex> index = hub.releases.Current();
+  std::string kinds;
+  for (const server::Offer& offer : action.offers) {
+    const auto kind = index->KindOfPayload(offer.payload_sha256);
+    if (kind) kinds += (kinds.empty() ? "" : ", ") + std::string(server::PayloadKindName(*kind));
+  }
+  return kinds;
+}
+
+}  // namespace
 
 Result<json::Value> ActionView(kv::ReadTxn& txn, const Call& call, const server::Action& action) {
   json::Value view = json::Value::Object();
@@ -33,6 +49,7 @@ Result<json::Value> ActionView(kv::ReadTxn& txn, const Call& call, const server:
   }
   json::Value till = json::Value::Object();
   till.Set("bytes", action.payload_bytes);
+  if (const std::string kinds = OfferedKinds(call.hub, action); !kinds.empty()) till.Set("kind", kinds);
   if (!action.blocked.empty()) till.Set("blocked", action.blocked);
   if (action.state == server::ActionState::kError) till.Set("reason", TILL_TRY(FailureReason(txn, action.id)));
   view.Set("till", std::move(till));

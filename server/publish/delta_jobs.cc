@@ -30,7 +30,9 @@ bool HasFull(const ReleaseIndex& index, std::string_view image) {
 
 bool HasDelta(const ReleaseIndex& index, std::string_view base, std::string_view target) {
   const std::vector<Payload>& payloads = index.PayloadsFor(target);
-  return std::any_of(payloads.begin(), payloads.end(), [&](const Payload& payload) { return payload.base == base; });
+  return std::any_of(payloads.begin(), payloads.end(), [&](const Payload& payload) {
+    return payload.kind == PayloadKind::kDelta && payload.base == base;
+  });
 }
 
 // What one terminal misses for the set that is assigned to it.

@@ -151,7 +151,14 @@ TEST(Chunks, AreRefusedWhenTheNetworkChangesAByte) {
   }
 }
 
-TEST(ChunkAssembler, RefusesABaseThatChangedAfterTheScanAndMoreBytesThanARangeHas) {
+// Everything that the assembler asks for.
+Status FetchAll(ChunkAssembler& assembler, ByteView pack) {
+  for (auto range = TILL_TRY(assembler.NextRange()); range; range = TILL_TRY(assembler.NextRange()))
+    TILL_TRY(assembler.Write(pack.subspan(range->offset, range->length)));
+  return assembler.Finish();
+}
+
+TEST(ChunkAssembler, FetchesWhatTheBaseNoLongerHolds) {
   const Images images;
   const ChunkIndex index = IndexOf(images.new_image);
   Bytes base = images.old_image;
@@ -160,8 +167,74 @@ TEST(ChunkAssembler, RefusesABaseThatChangedAfterTheScanAndMoreBytesThanARangeHa
   const auto assembler =
       ChunkAssembler::Create({&index, &source, base.size(), &target, 2048, ChunkAssembler::ArenaBytesFor(index)});
   ASSERT_TRUE((*assembler)->Scan().ok());
+  const uint64_t planned = (*assembler)->missing_bytes();
   base[10'000] ^= std::byte{1};
-  EXPECT_EQ((*assembler)->NextRange().error().code, ErrorCode::kCorrupt);
+  EXPECT_TRUE(FetchAll(**assembler, images.new_image).ok());
+  EXPECT_EQ(target.bytes(), images.new_image);
+  EXPECT_GT((*assembler)->fetched_bytes(), planned);
+  EXPECT_LE((*assembler)->fetched_bytes(), planned + 4096) << "one chunk";
+}
+
+TEST(ChunkAssembler, AsksAgainForAWrongChunkAndGoesOnWithTheRightOne) {
+  const Images images;
+  const ChunkIndex index = IndexOf(images.new_image);
+  MemoryTarget target;
+  const auto assembler =
+      ChunkAssembler::Create({&index, nullptr, 0, &target, 2048, ChunkAssembler::ArenaBytesFor(index)});
+  ASSERT_TRUE((*assembler)->Scan().ok());
+  Bytes wrong = images.new_image;
+  wrong[200'000] ^= std::byte{1};
+  EXPECT_EQ((*assembler)->Write(wrong).error().code, ErrorCode::kCorrupt);
+  const uint64_t written = target.bytes().size();
+  EXPECT_LE(written, 200'000u);
+  EXPECT_EQ((*assembler)->fetched_bytes(), written);
+  const std::optional<PackRange> again = (*assembler)->NextRange().value();
+  EXPECT_EQ(again->offset, written);
+  EXPECT_TRUE(FetchAll(**assembler, images.new_image).ok());
+  EXPECT_EQ(target.bytes(), images.new_image);
+}
+
+// What was fetched before a cut is known again from the base and the slot alone.
+TEST(ChunkAssembler, CountsWhatWasFetchedThroughACut) {
+  const Images images;
+  const ChunkIndex index = IndexOf(images.new_image);
+  MemorySource base(images.old_image);
+  const auto create = [&](MemoryTarget& target) {
+    return ChunkAssembler::Create(
+               {&index, &base, images.old_image.size(), &target, 2048, ChunkAssembler::ArenaBytesFor(index)})
+        .value();
+  };
+  MemoryTarget whole;
+  const auto first = create(whole);
+  ASSERT_TRUE(first->Scan().ok());
+  const uint64_t planned = first->missing_bytes();
+  for (size_t written = 0; written <= images.new_image.size(); written += 13'007) {
+    const Bytes slot(images.new_image.begin(), images.new_image.begin() + static_cast<ptrdiff_t>(written));
+    MemorySource before(slot);
+    MemoryTarget rest;
+    const auto again = create(rest);
+    ASSERT_TRUE(again->SkipWritten(before, written).ok());
+    ASSERT_TRUE(again->Scan().ok());
+    EXPECT_EQ(again->fetched_bytes() + again->missing_bytes(), planned) << written;
+    ASSERT_TRUE(FetchAll(*again, images.new_image).ok());
+    EXPECT_EQ(again->fetched_bytes(), planned) << written;
+  }
+}
+
+TEST(ChunkAssembler, WritesWhatIsHeldInPiecesAndRefusesMoreBytesThanARangeHas) {
+  const Images images;
+  const ChunkIndex index = IndexOf(images.new_image);
+  MemorySource source(images.old_image);
+  MemoryTarget target;
+  const auto assembler = ChunkAssembler::Create(
+      {&index, &source, images.old_image.size(), &target, 2048, ChunkAssembler::ArenaBytesFor(index)});
+  ASSERT_TRUE((*assembler)->Scan().ok());
+  size_t pieces = 0;
+  for (; (*assembler)->WriteHeld(10'000).value(); ++pieces) {
+    EXPECT_LE((*assembler)->written_bytes(), (pieces + 1) * 14'096);
+  }
+  EXPECT_GE(pieces, 3u);
+  EXPECT_EQ(target.bytes().size(), (*assembler)->written_bytes());
 
   const auto other = ChunkAssembler::Create({&index, nullptr, 0, &target, 2048, ChunkAssembler::ArenaBytesFor(index)});
   ASSERT_TRUE((*other)->Scan().ok());

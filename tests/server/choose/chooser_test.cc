@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tests/server/support/release.h"
@@ -109,6 +110,111 @@ TEST(Chooser, DecidesAsTheTableSays) {
   }
 }
 
+// What stands beside the chunk object, and what the terminal says.
+struct ChunkRow {
+  const char* name;
+  Attributes attributes;
+  bool full_allowed = false;
+  uint64_t full_bytes = 8000;
+  std::set<std::string> missing;
+  std::string offered;
+  Choice::Kind kind;
+  std::string payload;
+  std::string reason;
+};
+
+// The chunk object has 9000 bytes: 1000 of index, and an image of 8000. Expected to travel: 5000.
+TEST(Chooser, TakesChunksWhereNoDeltaFitsAndFullIsNotAllowedOrDearer) {
+  using enum Choice::Kind;
+  const ChunkRow rows[] = {
+      {"a base that no delta knows", Says(kOther), false, 8000, {}, "", kPayload, "chunks", "no delta leads from"},
+      {"a terminal that does not know what it runs",
+       Says("unknown"),
+       false,
+       8000,
+       {},
+       "",
+       kPayload,
+       "chunks",
+       "unknown"},
+      {"a delta goes before chunks", Says(kBase), false, 8000, {}, "", kPayload, "delta", ""},
+      {"a delta goes before chunks, full allowed", Says(kBase), true, 8000, {}, "", kPayload, "delta", ""},
+      {"full is dearer", Says(kOther), true, 5001, {}, "", kPayload, "chunks", "dearer"},
+      {"full is cheaper, and allowed", Says(kOther), true, 5000, {}, "", kPayload, "full", ""},
+      {"full is cheaper, and not allowed", Says(kOther), false, 10, {}, "", kPayload, "chunks", "not allowed"},
+      {"a delta too large for its memory",
+       Says(kBase, {{"till.arena_kib", "300"}}),
+       false,
+       8000,
+       {},
+       "",
+       kPayload,
+       "chunks",
+       "memory"},
+      {"a delta that was not uploaded",
+       Says(kBase),
+       false,
+       8000,
+       {"delta"},
+       "",
+       kPayload,
+       "chunks",
+       "not been uploaded"},
+      {"chunks that were not uploaded",
+       Says(kOther),
+       false,
+       8000,
+       {"chunks"},
+       "",
+       kNothing,
+       "",
+       "the chunk object has not been uploaded"},
+      {"chunks too large for its memory",
+       Says(kOther, {{"till.arena_kib", "100"}}),
+       false,
+       8000,
+       {},
+       "",
+       kNothing,
+       "",
+       "the chunk object wants"},
+      {"not uploaded, and full allowed", Says(kOther), true, 8000, {"chunks"}, "", kPayload, "full", ""},
+      {"another board", Says(kOther, {{"till.board", "acme,toaster"}}), false, 8000, {}, "", kNothing, "", "board"},
+      {"runs it already", Says(kTarget), false, 8000, {}, "", kAlreadyRuns, "", ""},
+      {"on trial the offer stays", Says(kTarget), false, 8000, {}, "chunks", kPayload, "chunks", ""},
+      {"chunks that were begun go on, whatever a delta says",
+       Says(kBase),
+       false,
+       8000,
+       {},
+       "chunks",
+       kPayload,
+       "chunks",
+       ""},
+      {"a stock client", {{"hw", "2"}}, false, 8000, {}, "", kAsUploaded, "", ""},
+  };
+  SoftwareModule module;
+  module.metadata = {{"till.target", kTarget, true}};
+  for (const ChunkRow& row : rows) {
+    Release release;
+    release.AddImage("pos", "2", "rootfs", kTarget, {"acme,pos-100"});
+    release.AddChunks(kTarget, 1000, 9000, 200 << 10, "chunks");
+    release.AddPayload("full", kTarget, "", row.full_bytes, 64 << 10, 1, "full");
+    release.AddPayload("delta", kTarget, kBase, 100, 1 << 20, 1, "delta");
+    const ReleaseIndex index = release.Index();
+    const Terminal terminal = ReadTerminal(row.attributes);
+    const auto held = [&](std::string_view sha256) {
+      return std::none_of(row.missing.begin(), row.missing.end(),
+                          [&](const std::string& name) { return sha256 == HexOf(name); });
+    };
+    const std::string offered = row.offered.empty() ? "" : HexOf(row.offered);
+    const Choice choice = Choose({index, terminal, row.full_allowed, offered, held}, module);
+    EXPECT_EQ(choice.kind, row.kind) << row.name << ": " << choice.reason;
+    EXPECT_EQ(choice.payload ? choice.payload->sha256 : "", row.payload.empty() ? "" : HexOf(row.payload)) << row.name;
+    EXPECT_NE(choice.reason.find(row.reason), std::string::npos) << row.name << ": " << choice.reason;
+  }
+}
+
 TEST(Chooser, NeedsTheReleaseInTheSignedMetadata) {
   const ReleaseIndex index;
   const Terminal terminal = ReadTerminal(Says(kBase));
@@ -128,6 +234,8 @@ TEST(ReleaseIndex, LeavesOutWhatItDoesNotUnderstand) {
   release.AddEntry("payloads/pos/2/rootfs/x", "deltas", HexOf("c"), json::Value::Object({{"kind", "magic"}}));
   release.AddEntry("payloads/pos/2/rootfs/y", "deltas", HexOf("d"),
                    json::Value::Object({{"kind", "delta"}, {"target", kTarget}, {"base", "zz"}}));
+  release.AddChunks(kTarget, 0, 9000, 1, "chunks without an index");
+  release.AddChunks(kTarget, 9000, 9000, 1, "an index larger than its object");
   const ReleaseIndex index = release.Index();
   EXPECT_EQ(index.image_count(), 0u);
   EXPECT_TRUE(index.PayloadsFor(kTarget).empty());

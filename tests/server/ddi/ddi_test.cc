@@ -413,6 +413,41 @@ TEST(Offer, AFailedDeltaDoesNotTurnIntoAFull) {
   EXPECT_EQ(w.Offered(), "nothing");
 }
 
+TEST(Offer, ChunksForATerminalOfAnUnknownBaseAndWhy) {
+  DeltaWorld w;
+  const std::string chunks(1'000'000, 'c');
+  Release release;
+  release.AddImage("pos", "2", "rootfs", w.target, {});
+  release.AddPayload(w.full, w.target, "", w.full.size(), 1 << 20, 1, w.full);
+  release.AddChunks(w.target, 5'000, chunks.size(), 1 << 20, chunks);
+  w.world.releases.Replace(std::make_shared<const ReleaseIndex>(release.Index()));
+  w.world.AddBlob(chunks);
+  w.Run("unknown");
+  w.Assign();
+  EXPECT_EQ(w.Offered(), "rootfs-2-chunks.till");
+  const json::Value body =
+      json::Parse(w.world.AsTarget("pos-1", "GET", "deploymentBase/" + IdText(w.action)).body).value();
+  const json::Value& chunk = body["deployment"]["chunks"].items().at(0);
+  const std::string metadata = json::Write(chunk["metadata"]);
+  EXPECT_NE(metadata.find(R"({"key":"till.kind","value":"chunks"})"), std::string::npos) << metadata;
+  EXPECT_EQ(metadata.find("till.fallback"), std::string::npos) << "a full image was not allowed";
+  const auto statuses = w.world.Statuses(w.action);
+  const std::string& told = statuses.back().messages.at(0);
+  EXPECT_NE(told.find("chunks of"), std::string::npos) << told;
+  EXPECT_NE(told.find("not allowed"), std::string::npos) << told;
+
+  DeltaWorld allowed;
+  allowed.world.releases.Replace(std::make_shared<const ReleaseIndex>(release.Index()));
+  allowed.world.AddBlob(chunks);
+  allowed.Run("unknown");
+  allowed.Assign(FullFallback::kAllowed);
+  EXPECT_EQ(allowed.Offered(), "rootfs-2-chunks.till") << "half of an image is expected to be cheaper than 900 KB";
+  const json::Value with =
+      json::Parse(allowed.world.AsTarget("pos-1", "GET", "deploymentBase/" + IdText(allowed.action)).body).value();
+  EXPECT_NE(json::Write(with["deployment"]["chunks"]).find(R"({"key":"till.fallback","value":"full"})"),
+            std::string::npos);
+}
+
 TEST(Offer, WhatRunsAlreadyIsFinishedAtOnceButNotWhatRunsOnTrial) {
   DeltaWorld w;
   w.Run(w.target);

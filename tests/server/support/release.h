@@ -35,6 +35,14 @@ class Release {
                  (label == content ? "" : "." + content),
              "deltas", HexOf(content), std::move(custom), size);
   }
+  // A chunk object whose hash is that of `content`'s bytes.
+  void AddChunks(const std::string& target, uint64_t index_bytes, uint64_t size, int64_t arena_bytes,
+                 const std::string& content) {
+    json::Value custom =
+        json::Value::Object({{"kind", "chunks"}, {"target", target}, {"arena_bytes", arena_bytes}, {"format", 1}});
+    custom.Set("index", json::Value::Object({{"length", index_bytes}, {"sha256", HexOf("index")}}));
+    AddEntry("payloads/pos/2/rootfs/chunks", "deltas", HexOf(content), std::move(custom), size);
+  }
   ReleaseIndex Index() const {
     std::vector<const tuf::TargetEntry*> images, payloads;
     for (const tuf::TargetEntry& entry : entries_) (entry.role == "targets" ? images : payloads).push_back(&entry);
