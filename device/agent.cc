@@ -34,6 +34,11 @@ void Forget(AgentState& s) {
   s.failure.clear();
 }
 
+// What came was paid for, however it ended.
+void CountReceived(AgentState& s, const Event& event) {
+  s.received_bytes = std::max(s.received_bytes, event.received_bytes);
+}
+
 void Begin(AgentState& s, const std::string& action) {
   Forget(s);
   s.action = action;
@@ -64,7 +69,7 @@ void Add(Step& step, std::initializer_list<Action> actions) {
 void PollNow(Step& step, const Event&) { Add(step, {Action::kSendFeedback, Action::kPoll}); }
 void Rest(Step& step, const Event&) { Add(step, {Action::kRest}); }
 void BackOff(Step& step, const Event& event) {
-  step.state.received_bytes = std::max(step.state.received_bytes, event.received_bytes);
+  CountReceived(step.state, event);
   Add(step, {Action::kBackOff});
 }
 
@@ -91,13 +96,13 @@ void TakePlans(AgentState& s, const Event& event, std::vector<Plan> plans) {
   if (!event.plan.target.version.empty()) s.version = event.plan.target.version;
   s.signed_floor = event.plan.component == 0 ? event.plan.signed_floor : 0;
   for (const Plan& plan : event.waiting) {
-    if (plan.component == 0 && !plan.is_copy) s.signed_floor = plan.signed_floor;
+    if (plan.component == 0 && !plan.is_copy()) s.signed_floor = plan.signed_floor;
   }
   s.plan = std::move(plans.front());
   plans.erase(plans.begin());
   s.waiting = std::move(plans);
-  s.total_bytes = s.received_before + s.plan.payload_bytes;
-  for (const Plan& plan : s.waiting) s.total_bytes += plan.payload_bytes;
+  s.total_bytes = s.received_before + s.plan.travel_bytes;
+  for (const Plan& plan : s.waiting) s.total_bytes += plan.travel_bytes;
 }
 
 std::vector<Plan> AllPlans(const Event& event) {
@@ -131,7 +136,9 @@ void AcceptAgain(Step& step, const Event& event) {
     s.phase = Phase::kVerified;
     return Add(step, {Action::kSendFeedback, Action::kAskSwitch});
   }
-  if (!s.plan.SamePayload(plans.front())) {
+  if (s.plan.SamePayload(plans.front())) {
+    plans.front().travel_bytes = s.plan.travel_bytes;
+  } else {
     s.checkpoint = delta::Checkpoint{};
     s.received_bytes = 0;
   }
@@ -140,6 +147,7 @@ void AcceptAgain(Step& step, const Event& event) {
 }
 
 void Refuse(Step& step, const Event& event) {
+  CountReceived(step.state, event);
   EraseIfWritten(step);
   Close(step, false, event.text, event);
   Add(step, {Action::kSendFeedback, Action::kRest});
@@ -150,6 +158,7 @@ void RefuseOrNext(Step& step, const Event& event) {
   AgentState& s = step.state;
   if (!event.next_choice || s.refused.size() >= AgentState::kMaxRefused) return Refuse(step, event);
   s.refused.push_back(s.plan.payload);
+  CountReceived(s, event);
   s.received_before += s.received_bytes;
   s.received_bytes = 0;
   s.checkpoint = delta::Checkpoint{};
@@ -180,6 +189,20 @@ void Already(Step& step, const Event& event) {
   Add(step, {Action::kSendFeedback, Action::kRest});
 }
 
+const char* KindWords(Plan::Kind kind) {
+  switch (kind) {
+    case Plan::Kind::kFull:
+      return "a full payload";
+    case Plan::Kind::kDelta:
+      return "a delta";
+    case Plan::Kind::kChunks:
+      return "chunks";
+    case Plan::Kind::kCopy:
+      return "a copy";
+  }
+  return "a payload";
+}
+
 void StartInstall(Step& step, const Event& event) {
   AgentState& s = step.state;
   s.phase = Phase::kInstalling;
@@ -187,18 +210,24 @@ void StartInstall(Step& step, const Event& event) {
   s.target = OtherSlot(event.boot.running);
   s.slot(s.target, s.plan.component) = SlotImage{};
   for (const Plan& plan : s.waiting) s.slot(s.target, plan.component) = SlotImage{};
-  const char* kind = s.plan.is_copy ? "copy" : s.plan.is_delta ? "delta" : "full payload";
   QueueStep(s, 110,
-            std::string("downloading a ") + kind + " of " + std::to_string(s.plan.payload_bytes) + " bytes" +
-                (s.waiting.empty() ? "" : ", " + std::to_string(s.waiting.size()) + " more parts"));
+            std::string("downloading ") + KindWords(s.plan.kind) + " of " + std::to_string(s.plan.payload_bytes) +
+                " bytes" + (s.waiting.empty() ? "" : ", " + std::to_string(s.waiting.size()) + " more parts"));
   Add(step, {Action::kSendFeedback, Action::kInstall});
 }
 
 void GoOnInstalling(Step& step, const Event&) { Add(step, {Action::kInstall}); }
 
 void Progress(Step& step, const Event& event) {
-  step.state.checkpoint = event.checkpoint;
-  step.state.received_bytes = std::max(step.state.received_bytes, event.received_bytes);
+  AgentState& s = step.state;
+  CountReceived(s, event);
+  if (event.travel_bytes == 0) {
+    s.checkpoint = event.checkpoint;
+  } else if (event.travel_bytes != s.plan.travel_bytes) {
+    s.total_bytes += event.travel_bytes - s.plan.travel_bytes;  // modulo 2^64, as wanted
+    s.plan.travel_bytes = event.travel_bytes;
+    QueueStep(s, 110, "of them " + std::to_string(event.travel_bytes) + " bytes are not here");
+  }
 }
 
 void Written(Step& step, const Event& event) {

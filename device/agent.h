@@ -37,7 +37,7 @@ struct Event {
     kMayInstall,   // nobody objects to the download
     kNotYet,       // somebody does: `text` says who, the same words as long as it is the same
     kReady,        // preflight passed, the spare slot is withdrawn
-    kProgress,     // a checkpoint: `checkpoint`, `received_bytes`
+    kProgress,     // a checkpoint: `checkpoint`, `received_bytes`; or `travel_bytes` became known
     kInstalled,    // every byte is in the slot; `received_bytes`, `peak_rss_kib`
     kInterrupted,  // the download stopped and is to be taken up again; `received_bytes`
     kReadBack,     // the slot holds the signed image
@@ -58,6 +58,7 @@ struct Event {
   BootView boot;               // filled in every event
   delta::Checkpoint checkpoint;
   uint64_t received_bytes = 0;
+  uint64_t travel_bytes = 0;  // of kProgress: what of the payload will come in all; 0: nothing new
   uint64_t peak_rss_kib = 0;
 };
 

@@ -5,7 +5,7 @@
 namespace till::device {
 namespace {
 
-constexpr uint8_t kLayout = 2;
+constexpr uint8_t kLayout = 3;
 
 void PutText(ByteWriter& out, const std::string& text, size_t most) {
   const size_t length = std::min(text.size(), most);
@@ -60,15 +60,17 @@ Result<SlotImage> TakeImage(ByteReader& in) {
 
 void PutPlan(ByteWriter& out, const Plan& plan) {
   out.U8(plan.component);
-  out.U8(plan.is_delta ? 1 : 0);
-  out.U8(plan.is_copy ? 1 : 0);
+  out.U8(static_cast<uint8_t>(plan.kind));
   out.Append(plan.payload);
   out.Varint(plan.payload_bytes);
   out.Append(plan.chunk_list);
   out.Varint(plan.chunk_list_bytes);
+  out.Append(plan.index);
+  out.Varint(plan.index_bytes);
   out.Append(plan.base);
   out.Varint(plan.base_bytes);
   out.Varint(plan.arena_bytes);
+  out.Varint(plan.travel_bytes);
   PutImage(out, plan.target);
   out.Varint(plan.signed_floor);
 }
@@ -79,15 +81,21 @@ Result<Plan> TakePlan(ByteReader& in) {
   if (plan.component >= AgentState::kMaxComponents) {
     return Error{ErrorCode::kCorrupt, "the journal names a component that cannot be", in.offset()};
   }
-  plan.is_delta = TILL_TRY(TakeBool(in));
-  plan.is_copy = TILL_TRY(TakeBool(in));
+  const uint8_t kind = TILL_TRY(in.U8());
+  if (kind > static_cast<uint8_t>(Plan::Kind::kCopy)) {
+    return Error{ErrorCode::kCorrupt, "the journal names a kind of payload that is not known", in.offset()};
+  }
+  plan.kind = static_cast<Plan::Kind>(kind);
   plan.payload = TILL_TRY(TakeDigest(in));
   plan.payload_bytes = TILL_TRY(in.Varint());
   plan.chunk_list = TILL_TRY(TakeDigest(in));
   plan.chunk_list_bytes = TILL_TRY(in.Varint());
+  plan.index = TILL_TRY(TakeDigest(in));
+  plan.index_bytes = TILL_TRY(in.Varint());
   plan.base = TILL_TRY(TakeDigest(in));
   plan.base_bytes = TILL_TRY(in.Varint());
   plan.arena_bytes = TILL_TRY(in.Varint());
+  plan.travel_bytes = TILL_TRY(in.Varint());
   plan.target = TILL_TRY(TakeImage(in));
   plan.signed_floor = TILL_TRY(TakeU32(in));
   return plan;
@@ -221,6 +229,20 @@ const char* PhaseName(Phase phase) {
       return "trying";
   }
   return "idle";
+}
+
+const char* PlanKindName(Plan::Kind kind) {
+  switch (kind) {
+    case Plan::Kind::kFull:
+      return "full";
+    case Plan::Kind::kDelta:
+      return "delta";
+    case Plan::Kind::kChunks:
+      return "chunks";
+    case Plan::Kind::kCopy:
+      return "copy";
+  }
+  return "full";
 }
 
 Bytes EncodeState(const AgentState& state) {

@@ -49,21 +49,35 @@ struct SlotImage {
 
 // One component of the release under way, as signed metadata describes it.
 struct Plan {
+  enum class Kind : uint8_t {
+    kFull,
+    kDelta,   // from the image `base`
+    kChunks,  // from whatever runs: what it lacks is fetched
+    kCopy,    // no payload: the running slot's image, so that the spare group is whole
+  };
   uint8_t component = 0;  // by the configuration: 0 is the one that boots
-  bool is_delta = false;
-  bool is_copy = false;  // no payload: the running slot's image, so that the spare group is whole
+  Kind kind = Kind::kFull;
   crypto::Sha256Digest payload{};
   uint64_t payload_bytes = 0;
   crypto::Sha256Digest chunk_list{};
   uint64_t chunk_list_bytes = 0;
+  crypto::Sha256Digest index{};  // of chunks
+  uint64_t index_bytes = 0;
   crypto::Sha256Digest base{};
   uint64_t base_bytes = 0;
   uint64_t arena_bytes = 0;
+  // What of the payload will come: all of it; of chunks the index, and more once the base was looked through.
+  uint64_t travel_bytes = 0;
   SlotImage target;
   uint32_t signed_floor = 0;  // what the floor becomes at confirm, at most
 
+  bool is_delta() const { return kind == Kind::kDelta; }
+  bool is_copy() const { return kind == Kind::kCopy; }
   bool SamePayload(const Plan& other) const { return payload == other.payload && target.sha256 == other.target.sha256; }
 };
+
+// As in signed metadata; "copy".
+const char* PlanKindName(Plan::Kind kind);
 
 // The last action that failed here, for `tilld why`.
 struct Trouble {
@@ -91,7 +105,7 @@ struct AgentState {
   delta::Checkpoint checkpoint;               // how far the slot is durable; at its start: nothing is
   uint64_t received_bytes = 0;                // furthest payload byte of `plan` that reached the applier
   uint64_t received_before = 0;               // payload bytes of the action before `plan`
-  uint64_t total_bytes = 0;                   // payload bytes of the whole action
+  uint64_t total_bytes = 0;                   // that the whole action lets travel, as far as it is known
   uint64_t peak_rss_kib = 0;                  // of the process while applying
   uint32_t feedback_seq = 0;                  // last given in this action
   uint8_t reboots = 0;                        // asked for in this trial without the new slot coming up

@@ -47,6 +47,7 @@ Bytes EncodeRequest(const PayloadSource& source, const FetchRange& range) {
   }
   out.Varint(range.from);
   out.Varint(range.whole_bytes);
+  out.Varint(range.length);
   return std::move(out).Take();
 }
 
@@ -64,6 +65,7 @@ Result<http::DownloadCall> DecodeRequest(ByteView bytes) {
   }
   call.from = TILL_TRY(in.Varint());
   call.expected_size = TILL_TRY(in.Varint());
+  call.length = TILL_TRY(in.Varint());
   return call;
 }
 

@@ -14,7 +14,7 @@ inline constexpr Fault kBootRecord{"T2005", "the boot record cannot be read or w
 inline constexpr Fault kJournal{"T2006", "the journal cannot be read or written", "check data_dir for space and write errors; without a journal nothing is installed"};
 inline constexpr Fault kClockUnknown{"T2007", "the clock is behind what signed metadata proves, or far ahead of it", "set the time (sysntpd); updates are installed, but until then the terminal counts as stale, and windows as shut"};
 inline constexpr Fault kSlotUnusable{"T2008", "a slot cannot be opened", "check slot_a and slot_b: two different files or devices, both readable, the spare one writable"};
-inline constexpr Fault kImageUnknown{"T2009", "what the running slot holds is not known", "tilld adopt names the image; until then only full payloads fit"};
+inline constexpr Fault kImageUnknown{"T2009", "what the running slot holds is not known", "tilld adopt names the image; until then only chunks and full payloads fit"};
 inline constexpr Fault kImageChanged{"T2010", "the running slot no longer holds the image it was written with", "the storage is failing or was written by hand: a full payload mends the spare slot"};
 inline constexpr Fault kServerRefuses{"T2011", "the update server refuses this terminal", "check tenant, controller_id and token against the hub"};
 inline constexpr Fault kServerAnswer{"T2012", "the update server's answer cannot be used", "check that 'server' is a tillhub or hawkBit; its log says more"};

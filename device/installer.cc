@@ -6,50 +6,16 @@
 
 #include "core/crypto/hash.h"
 #include "core/file.h"
+#include "device/chunk_install.h"
 #include "device/faults.h"
+#include "device/slot_target.h"
+#include "device/source_round.h"
 
 namespace till::device {
 namespace {
 
 constexpr uint64_t kMaxHeadBytes = 33 << 20;        // a list for 4 GiB and one chunk
-constexpr uint64_t kWorthwhileBytes = 4096;         // of a round over all sources: below it the link rests
 constexpr uint64_t kCopyCheckpointBytes = 1 << 20;  // within one long COPY
-
-// The applier's way into the slot. "Durable" is what a sync leaves behind: Job syncs before it uses a checkpoint.
-class SlotTarget final : public delta::TargetWriter {
- public:
-  explicit SlotTarget(Slot& slot) : slot_(slot) {}
-  Status Begin(uint64_t offset, uint64_t image_bytes) { return Keep(slot_.BeginAt(offset, image_bytes)); }
-  Status Write(ByteView bytes) override { return Keep(slot_.Write(bytes)); }
-  uint64_t durable_bytes() const override { return slot_.durable_end(); }
-  Status Sync() { return Keep(slot_.Sync()); }
-  const std::optional<Error>& failure() const { return failure_; }
-
- private:
-  Status Keep(Status status) {
-    if (!status.ok()) failure_ = status.error();
-    return status;
-  }
-  Slot& slot_;
-  std::optional<Error> failure_;
-};
-
-// Tells the base's own read errors from a payload that refers to nothing.
-class WatchedSource final : public Source {
- public:
-  explicit WatchedSource(Source& source) : source_(source) {}
-  Result<size_t> ReadAt(uint64_t offset, MutableByteView out) override {
-    auto got = source_.ReadAt(offset, out);
-    if (!got.ok()) failure_ = got.error();
-    return got;
-  }
-  uint64_t size() const override { return source_.size(); }
-  const std::optional<Error>& failure() const { return failure_; }
-
- private:
-  Source& source_;
-  std::optional<Error> failure_;
-};
 
 }  // namespace
 
@@ -223,7 +189,7 @@ Installer::Job::Flow Installer::Job::OpenApplier(ByteView chunk) {
   const Plan& plan = input.plan;
   const bool is_delta = decoded->kind == delta::PayloadKind::kDelta;
   if (decoded->target_sha256 != plan.target.sha256 || decoded->target_size != plan.target.length_bytes ||
-      is_delta != plan.is_delta || (is_delta && decoded->base_sha256 != plan.base) ||
+      is_delta != plan.is_delta() || (is_delta && decoded->base_sha256 != plan.base) ||
       decoded->arena_bytes > plan.arena_bytes) {
     return RefuseWith(Refuse(kPayloadRefused, "its header says something else than its signed entry"));
   }
@@ -292,6 +258,7 @@ Installer::Job::Flow Installer::Job::Settle() {
   if (told.ok()) told = observer.OnBytes(furthest);
   if (told.ok()) return flow;
   if (told.error().code == ErrorCode::kCanceled) return EndWith(InstallEnd::Kind::kCanceled);
+  if (told.error().code == ErrorCode::kUnavailable) return EndWith(InstallEnd::Kind::kInterrupted);
   return RefuseWith(Refuse(kJournal, told.error()));
 }
 
@@ -330,11 +297,8 @@ Installer::Job::Flow Installer::Job::FinishInstall() {
 
 InstallEnd Installer::Job::Run() {
   if (LoadHead() && OpenApplier(first_chunk) == Flow::kGoOn) StartApplier();
-  // A source that served wrong bytes is not asked again: they would only come a second time.
-  std::vector<const PayloadSource*> sources;
-  for (const PayloadSource& source : input.sources) sources.push_back(&source);
-  uint64_t round_from = position();
-  for (size_t at = 0; flow != Flow::kEnd && at < sources.size();) {
+  SourceRound round(input.sources, position());
+  while (flow != Flow::kEnd && round.current()) {
     if (flow == Flow::kRestart) {
       log::Warn("the checkpoint does not fit this payload: from the start", {});
       checkpoint = delta::Checkpoint{};
@@ -348,31 +312,28 @@ InstallEnd Installer::Job::Run() {
       if (FinishInstall() == Flow::kRestart) continue;
       break;
     }
-    const Flow next = Download(*sources[at]);
+    const Flow next = Download(*round.current());
     if (next == Flow::kEnd || next == Flow::kRestart || next == Flow::kJump) continue;
     if (chunks && next_chunk >= chunks->chunk_count() && partial.empty() && next == Flow::kGoOn) continue;
     if (next == Flow::kNextSource) {
       const bool whose = !mixed;  // a wrong chunk of two sources: this one is asked for all of it
       DropPartial();
       flow = Flow::kGoOn;
-      if (whose) sources.erase(sources.begin() + static_cast<ptrdiff_t>(at));
+      if (whose) round.Drop(position());
     } else {
-      at++;
-    }
-    // Every source broke off, but bytes came: once more around with what is here already. A new start would begin at
-    // the last checkpoint, and a link that never holds for a whole frame would fetch the same bytes for ever.
-    if (at == sources.size() && position() >= round_from + kWorthwhileBytes) {
-      round_from = position();
-      at = 0;
+      round.Next(position());
     }
   }
   end.received_bytes = furthest;
-  if (end.kind == InstallEnd::Kind::kInterrupted && sources.empty() && !input.sources.empty()) {
-    RefuseWith(Refuse(kPayloadDamaged, std::to_string(input.sources.size()) + " sources tried"));
+  if (end.kind == InstallEnd::Kind::kInterrupted && round.all_dropped() > 0) {
+    RefuseWith(Refuse(kPayloadDamaged, std::to_string(round.all_dropped()) + " sources tried"));
   }
   return end;
 }
 
-InstallEnd Installer::Run(const InstallInput& input) { return Job(*this, input).Run(); }
+InstallEnd Installer::Run(const InstallInput& input) {
+  if (input.plan.kind == Plan::Kind::kChunks) return InstallChunks(fetcher_, observer_, input);
+  return Job(*this, input).Run();
+}
 
 }  // namespace till::device

@@ -1,10 +1,12 @@
-// One payload into the spare slot, in one pass: sources in order -> chunk hash -> applier -> slot, with a checkpoint at
-// each frame. A source that is slow, gone, short or wrong gives way to the next at the byte where it stood; a chunk is
-// taken only whole and with its signed hash, so that a wrong byte costs at most 32 KiB and reaches no decoder.
+// One payload into the spare slot, in one pass, of any kind: a full payload or a delta through the applier, sources in
+// order -> chunk hash -> applier -> slot, with a checkpoint at each frame; chunks by chunk_install.h. A source that is
+// slow, gone, short or wrong gives way to the next at the byte where it stood; a chunk is taken only whole and with its
+// signed hash, so that a wrong byte costs at most 32 KiB and reaches no decoder.
 //   Memory: the payload's arena, its chunk list, one chunk. Errors: as InstallEnd says. One thread.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,24 +19,6 @@
 
 namespace till::device {
 
-// Told while bytes flow. An Error ends the installation: kCanceled to stop it, others when the journal fails.
-class InstallObserver {
- public:
-  virtual ~InstallObserver() = default;
-  virtual Status OnCheckpoint(const delta::Checkpoint& checkpoint, uint64_t received_bytes) = 0;
-  virtual Status OnBytes(uint64_t received_bytes) = 0;
-};
-
-struct InstallInput {
-  Plan plan;
-  delta::Checkpoint checkpoint;  // at its start: from the beginning
-  std::vector<PayloadSource> sources;
-  Source* base = nullptr;  // the running image, exactly its length; null for a full payload
-  Slot* slot = nullptr;
-  std::string head_file;  // keeps chunk list and first chunk for a resume
-  uint64_t arena_bytes = 0;
-};
-
 struct InstallEnd {
   enum class Kind : uint8_t {
     kInstalled,
@@ -43,8 +27,31 @@ struct InstallEnd {
     kRefused,      // never: `refusal`
   };
   Kind kind = Kind::kInterrupted;
-  Refusal refusal;
+  Refusal refusal;  // of kInterrupted: why, where it was the observer's word
   uint64_t received_bytes = 0;
+};
+
+// Told while bytes flow. An Error ends the installation: kCanceled to stop it, kUnavailable to go on
+// later, others when the journal fails.
+class InstallObserver {
+ public:
+  virtual ~InstallObserver() = default;
+  virtual Status OnCheckpoint(const delta::Checkpoint& checkpoint, uint64_t received_bytes) = 0;
+  virtual Status OnBytes(uint64_t received_bytes) = 0;
+  // How much of the payload will travel in all, before more does: known for chunks only once the base was looked
+  // through. The end of the installation, or nothing.
+  virtual std::optional<InstallEnd> OnPlanned(uint64_t travel_bytes) = 0;
+};
+
+struct InstallInput {
+  Plan plan;
+  delta::Checkpoint checkpoint;  // at its start: from the beginning
+  std::vector<PayloadSource> sources;
+  // The running image, exactly its length; null for a full payload. For chunks anything, or null: it is looked through.
+  Source* base = nullptr;
+  Slot* slot = nullptr;
+  std::string head_file;  // keeps what a resume needs first: chunk list and first chunk, or the index
+  uint64_t arena_bytes = 0;
 };
 
 class Installer {

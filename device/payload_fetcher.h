@@ -20,12 +20,13 @@ struct PayloadSource {
 struct FetchRange {
   uint64_t from = 0;
   uint64_t whole_bytes = 0;  // of the payload
+  uint64_t length = 0;       // wanted from there; 0: to the end
 };
 
 class PayloadFetcher {
  public:
   virtual ~PayloadFetcher() = default;
-  // Gives the payload's bytes from `from` on, in order; answers the HTTP status (nothing came unless 200 or 206).
+  // Gives the bytes of the range, in order; answers the HTTP status (nothing came unless 200 or 206).
   virtual Result<int> Fetch(const PayloadSource& source, const FetchRange& range,
                             const std::function<Status(ByteView)>& on_bytes) = 0;
 };

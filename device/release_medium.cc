@@ -166,8 +166,10 @@ Result<int> MediumFetcher::Fetch(const PayloadSource& source, const FetchRange& 
   const auto payload = TILL_TRY(medium_.OpenPayload(source.url.substr(sizeof(kScheme) - 1)));
   if (payload->size() != range.whole_bytes) return Error{ErrorCode::kCorrupt, "the payload has another length"};
   std::array<std::byte, 16 << 10> piece;
-  for (uint64_t at = range.from; at < payload->size();) {
-    const size_t got = TILL_TRY(payload->ReadAt(at, piece));
+  const uint64_t end = range.length == 0 ? payload->size() : std::min(payload->size(), range.from + range.length);
+  for (uint64_t at = range.from; at < end;) {
+    const auto want = MutableByteView(piece).first(std::min<uint64_t>(piece.size(), end - at));
+    const size_t got = TILL_TRY(payload->ReadAt(at, want));
     if (got == 0) return Error{ErrorCode::kUnavailable, "the medium ended early"};
     TILL_TRY(on_bytes(ByteView(piece).first(got)));
     at += got;

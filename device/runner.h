@@ -122,6 +122,7 @@ class Runner final : private InstallObserver {
 
   Status OnCheckpoint(const delta::Checkpoint& checkpoint, uint64_t received_bytes) override;
   Status OnBytes(uint64_t received_bytes) override;
+  std::optional<InstallEnd> OnPlanned(uint64_t travel_bytes) override;
 
   const std::string& SlotPath(SlotId slot) const { return slot == SlotId::kA ? config_.slot_a : config_.slot_b; }
   SlotBank& bank(size_t component) { return component == 0 ? *slots_ : *more_slots_[component - 1]; }
@@ -154,6 +155,7 @@ class Runner final : private InstallObserver {
   std::optional<Deployment> deployment_;
   std::vector<AcceptedOffer> parts_;  // of it
   size_t parts_running_ = 0;          // chunks whose image runs already
+  bool full_allowed_ = false;         // for the installation under way
   uint64_t wire_bytes_ = 0;           // came over the wire and are not in the journal yet
   int64_t look_again_ms_ = 0;         // 0: at the next poll
   int64_t refresh_due_ms_ = 0;        // of the signed metadata, without an offer

@@ -34,6 +34,7 @@ class MeteredFetcher final : public PayloadFetcher {
   uint64_t left_bytes_;
 };
 
+constexpr uint64_t kDearPermille = 700;           // of an image: chunks that are more count as a full payload
 constexpr uint64_t kMemoryMarginBytes = 1 << 20;  // besides the arena: chunk list, TLS, libcurl's buffers
 
 // MemAvailable of /proc/meminfo; nullopt where there is none.
@@ -56,7 +57,7 @@ uint64_t PeakRssKib() {
   return static_cast<uint64_t>(usage.ru_maxrss);
 }
 
-// The data folder's head file (chunk list, first chunk) and some room for the journal.
+// The data folder's head file (chunk list and first chunk, or the index) and some room for the journal.
 constexpr uint64_t kDataMarginBytes = 128 << 10;
 
 bool HasRoom(const std::string& folder, uint64_t bytes) {
@@ -89,7 +90,7 @@ std::optional<Refusal> Runner::CheckSizes() {
     if ((*slot)->size() < plan.target.length_bytes) {
       return Refuse(kSlotTooSmall, FormatSize(plan.target.length_bytes) + " into " + FormatSize((*slot)->size()));
     }
-    if (!HasRoom(config_.data_dir, plan.chunk_list_bytes + kDataMarginBytes)) {
+    if (!HasRoom(config_.data_dir, plan.chunk_list_bytes + plan.index_bytes + kDataMarginBytes)) {
       return Refuse(kJournal, "there is no room in " + config_.data_dir);
     }
   }
@@ -140,16 +141,19 @@ InstallEnd Runner::RunInstaller(const AcceptedOffer& part) {
   if (!slot.ok()) return end.refusal = Refuse(kSlotUnusable, slot.error()), end;
   auto running = bank(part.plan.component).OpenForReading(running_);
   if (!running.ok()) return end.refusal = Refuse(kSlotUnusable, running.error()), end;
-  ImageInSlot base(**running, state_.slot(running_, part.plan.component).length_bytes);
+  const SlotImage& image = state_.slot(running_, part.plan.component);
+  // Chunks are found in anything: all that the slot holds where it is not known what runs.
+  ImageInSlot base(**running, running_known_[part.plan.component] ? image.length_bytes : (*running)->size());
 
   InstallInput input;
   input.plan = state_.plan;
   input.checkpoint = state_.checkpoint;
-  input.base = state_.plan.is_delta ? &base : nullptr;
+  input.base = state_.plan.kind == Plan::Kind::kFull ? nullptr : &base;
   input.slot = slot->get();
   input.head_file = config_.data_dir + "/payload.head";
   input.arena_bytes = config_.arena;
   const DdiChunk& chunk = deployment_->chunks[part.chunk];
+  full_allowed_ = Facts(part.plan.component, chunk).full_fallback;
   for (const std::string& mirror : chunk.mirrors) {
     const std::string url = mirror + (mirror.ends_with('/') ? "a/" : "/a/") + ToHex(input.plan.payload);
     input.sources.push_back({url, server_->HeadersFor(url)});
@@ -162,7 +166,7 @@ InstallEnd Runner::RunInstaller(const AcceptedOffer& part) {
 }
 
 Runner::Outcome Runner::Install() {
-  if (state_.plan.is_copy) return Copy();
+  if (state_.plan.is_copy()) return Copy();
   const auto part = std::find_if(parts_.begin(), parts_.end(),
                                  [&](const AcceptedOffer& p) { return p.plan.SamePayload(state_.plan); });
   if (!deployment_ || part == parts_.end()) return Poll();  // after a restart: where it is to be had
@@ -176,7 +180,7 @@ Runner::Outcome Runner::Install() {
       log::Info("installed", {{"version", state_.plan.target.version}, {"peak_rss_kib", PeakRssKib()}});
       break;
     case InstallEnd::Kind::kInterrupted:
-      if (!StopAsked().load()) Complain(Refuse(kNoSource, ""));
+      if (!StopAsked().load()) Complain(end.refusal.fault ? end.refusal : Refuse(kNoSource, ""));
       outcome = Emit(Event::Kind::kInterrupted);
       break;
     case InstallEnd::Kind::kCanceled:
@@ -230,9 +234,34 @@ Status Runner::OnCheckpoint(const delta::Checkpoint& checkpoint, uint64_t receiv
   return SaveIfChanged(next);
 }
 
+// Chunks are the whole image by another name when the base has little of it: that goes by the rule for full payloads.
+std::optional<InstallEnd> Runner::OnPlanned(uint64_t travel_bytes) {
+  InstallEnd end;
+  end.kind = InstallEnd::Kind::kRefused;
+  const std::string told = FormatSize(travel_bytes) + " of " + FormatSize(state_.plan.target.length_bytes);
+  if (!full_allowed_ && travel_bytes * 1000 > state_.plan.target.length_bytes * kDearPermille) {
+    end.refusal = Refuse(kFullNotAllowed, "the chunks that are not here come to " + told);
+    return end;
+  }
+  const uint64_t left = travel_bytes - std::min(travel_bytes, state_.received_bytes);
+  if (config_.data_budget > 0 && server_->takes_reports() && left > BudgetLeft()) {
+    if (left <= config_.data_budget) end.kind = InstallEnd::Kind::kInterrupted;
+    end.refusal = Refuse(kOverBudget, told + " are wanted, " + FormatSize(BudgetLeft()) + " are left this month");
+    return end;
+  }
+  Event event = Make(Event::Kind::kProgress);
+  event.received_bytes = state_.received_bytes;
+  event.travel_bytes = travel_bytes;
+  const Status saved = SaveIfChanged(Decide(state_, event).state);
+  if (saved.ok()) return std::nullopt;
+  end.refusal = Refuse(kJournal, saved.error());
+  return end;
+}
+
 Status Runner::OnBytes(uint64_t received_bytes) {
   status_.Write(state_, state_.received_before + std::max(received_bytes, state_.received_bytes), false);
   back_off_round_ = 0;  // bytes flow
+  if (StopAsked().load()) return Error{ErrorCode::kUnavailable, "stopped"};
   const int64_t now_ms = clock_.MonotonicMs();
   if (now_ms < next_look_ms_) return Ok();
   const int64_t interval_s = config_.poll_s != 0 ? static_cast<int64_t>(config_.poll_s) : server_sleep_s_;

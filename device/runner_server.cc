@@ -49,7 +49,10 @@ void Runner::SendConfigData(const std::string& url) {
       {"till.arena_kib", std::to_string(config_.arena / 1024)},
   };
   for (size_t i = 0; i < components_.size(); i++) {
-    if (!running_known_[i]) continue;
+    if (!running_known_[i]) {
+      attributes.push_back({"till.image." + components_[i], "unknown"});  // chunks know what to do
+      continue;
+    }
     const SlotImage& image = state_.slot(running_, i);
     attributes.push_back({"till.version." + components_[i], image.version});
     attributes.push_back({"till.image." + components_[i], ToHex(image.sha256)});
@@ -198,7 +201,7 @@ std::vector<Plan> Runner::CopiesNeeded(std::vector<Plan> plans) const {
     if (brought || !running_known_[i] || (there.known && there.sha256 == here.sha256)) continue;
     Plan copy;
     copy.component = static_cast<uint8_t>(i);
-    copy.is_copy = true;
+    copy.kind = Plan::Kind::kCopy;
     copy.target = here;
     plans.push_back(std::move(copy));
   }

@@ -25,6 +25,7 @@ void StatusFile::Write(const AgentState& state, uint64_t received_bytes, bool fo
   out.Set("image", known ? ToHex(here.sha256) : "");
   out.Set("action", state.action);
   out.Set("payload", busy ? ToHex(state.plan.payload) : "");
+  out.Set("payload_kind", busy ? PlanKindName(state.plan.kind) : "");
   out.Set("payload_bytes", busy ? state.total_bytes : 0);
   out.Set("received_bytes", received_bytes);
   out.Set("applier_peak_rss_kib", state.peak_rss_kib);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/text.h"
+#include "delta/chunks/chunk_index.h"
 #include "delta/format/format.h"
 #include "device/faults.h"
 #include "device/version.h"
@@ -37,13 +38,42 @@ bool TakeNumber(const json::Value& custom, std::string_view key, uint64_t most, 
   return true;
 }
 
+constexpr Plan::Kind kPayloads[] = {Plan::Kind::kFull, Plan::Kind::kDelta, Plan::Kind::kChunks};
+
+bool ReadIndexEntry(const tuf::TargetEntry& entry, Plan& plan) {
+  const json::Value& index = entry.custom["index"];
+  const auto digest = crypto::ParseSha256(index["sha256"].AsString());
+  if (!digest.ok() || !TakeNumber(index, "length", delta::ChunkIndex::kMaxEncodedBytes, plan.index_bytes)) return false;
+  plan.index = *digest;
+  plan.travel_bytes = plan.index_bytes;
+  return plan.index_bytes > 0 &&
+         plan.chunk_list_bytes + plan.index_bytes + plan.target.length_bytes == plan.payload_bytes;
+}
+
+// What will travel, as well as it can be known before the base is looked through: half of an image whose chunks it is.
+uint64_t ExpectedBytes(const Plan& plan) {
+  if (plan.kind != Plan::Kind::kChunks) return plan.payload_bytes;
+  return plan.index_bytes + plan.target.length_bytes / 2;
+}
+
+bool IsBetter(const Plan& plan, const Plan& than) {
+  const auto chunks_and_delta = [](const Plan& a, const Plan& b) {
+    return a.kind == Plan::Kind::kChunks && b.is_delta();
+  };
+  if (chunks_and_delta(plan, than)) return false;
+  return chunks_and_delta(than, plan) || ExpectedBytes(plan) < ExpectedBytes(than);
+}
+
 bool ReadPayloadEntry(const tuf::TargetEntry& entry, Plan& plan, uint64_t& format) {
   const json::Value& custom = entry.custom;
   const std::string& kind = custom["kind"].AsString();
-  if (kind != "full" && kind != "delta") return false;
-  plan.is_delta = kind == "delta";
+  const auto found = std::find_if(std::begin(kPayloads), std::end(kPayloads),
+                                  [&](Plan::Kind each) { return kind == PlanKindName(each); });
+  if (found == std::end(kPayloads)) return false;
+  plan.kind = *found;
   plan.payload = entry.sha256;
   plan.payload_bytes = entry.length;
+  plan.travel_bytes = entry.length;
   const auto target = crypto::ParseSha256(custom["target"].AsString());
   const auto chunk_list = crypto::ParseSha256(custom["chunks"]["sha256"].AsString());
   if (!target.ok() || !chunk_list.ok()) return false;
@@ -56,7 +86,8 @@ bool ReadPayloadEntry(const tuf::TargetEntry& entry, Plan& plan, uint64_t& forma
       !TakeNumber(custom, "format", UINT16_MAX, format)) {
     return false;
   }
-  if (!plan.is_delta) return true;
+  if (plan.kind == Plan::Kind::kChunks) return ReadIndexEntry(entry, plan);
+  if (!plan.is_delta()) return true;
   const auto base = crypto::ParseSha256(custom["base"].AsString());
   if (!base.ok() || !TakeNumber(custom, "base_length", kMost, plan.base_bytes)) return false;
   plan.base = *base;
@@ -113,7 +144,7 @@ std::optional<Refusal> CheckPayload(const Plan& plan, uint64_t format, const Ter
     return Refuse(kTooMuchMemory,
                   FormatSize(plan.arena_bytes) + " needed, " + FormatSize(facts.arena_bytes) + " granted");
   }
-  if (!plan.is_delta) return std::nullopt;
+  if (!plan.is_delta()) return std::nullopt;
   if (!facts.running.known) return Refuse(kImageUnknown, "");
   if (plan.base != facts.running.sha256 || plan.base_bytes != facts.running.length_bytes) {
     return Refuse(kWrongBase, "it is made from " + ToHex(plan.base).substr(0, 16) + ", here runs " +
@@ -188,13 +219,14 @@ std::optional<Refusal> Trust::Check(const Deployment& deployment, const Terminal
   std::optional<AcceptedOffer> best;
   bool delta_seen = !facts.refused.empty();
   bool full_held_back = false;
-  const auto is_delta = [&](const DdiArtifact& artifact) {
+  const auto is_not_full = [&](const DdiArtifact& artifact) {
     const tuf::TargetEntry* entry = client_->FindBySha256(artifact.sha256, "deltas");
-    return entry && entry->custom["kind"].AsString() == "delta";
+    const auto kind = entry ? entry->custom["kind"].AsString() : "";
+    return kind == "delta" || kind == "chunks";
   };
   for (size_t c = 0; c < deployment.chunks.size(); c++) {
     const DdiChunk& chunk = deployment.chunks[c];
-    delta_seen = delta_seen || std::any_of(chunk.artifacts.begin(), chunk.artifacts.end(), is_delta);
+    delta_seen = delta_seen || std::any_of(chunk.artifacts.begin(), chunk.artifacts.end(), is_not_full);
     for (size_t a = 0; a < chunk.artifacts.size(); a++) {
       const DdiArtifact& artifact = chunk.artifacts[a];
       const auto given_up = std::find(facts.refused.begin(), facts.refused.end(), artifact.sha256);
@@ -205,13 +237,13 @@ std::optional<Refusal> Trust::Check(const Deployment& deployment, const Terminal
         if (!first) first = std::move(refusal);
         continue;
       }
-      if (!offer.plan.is_delta && !offer.runs_already && delta_seen && !facts.full_fallback) {
+      if (offer.plan.kind == Plan::Kind::kFull && !offer.runs_already && delta_seen && !facts.full_fallback) {
         full_held_back = true;
         continue;
       }
       offer.chunk = c;
       offer.artifact = a;
-      if (!best || offer.plan.payload_bytes < best->plan.payload_bytes) best = std::move(offer);
+      if (!best || IsBetter(offer.plan, best->plan)) best = std::move(offer);
     }
   }
   if (best) {

@@ -26,8 +26,9 @@ struct TerminalFacts {
   std::string board, product, component;
   uint64_t arena_bytes = 0;
   uint32_t floor = 0;
-  SlotImage running;                          // not known: only full payloads, and no version order
-  bool full_fallback = false;                 // a full payload may stand in for a delta that does not fit or failed
+  SlotImage running;           // not known: no delta, and no version order
+  bool full_fallback = false;  // a full payload, or chunks that are most of the image, may stand in for a
+                               // delta that does not fit or failed
   std::vector<crypto::Sha256Digest> refused;  // payloads given up in this action
 };
 
@@ -49,8 +50,9 @@ class OfferJudge {
   virtual bool ClockIsWrong() const = 0;
   // The time as well as it is known (with a wrong clock: what it is at least); 0: not at all.
   virtual int64_t NowUnixS() const { return 0; }
-  // The refusal, or nothing and `out`: of the artifacts that may be installed the smallest one. A full payload beside
-  // deltas, or after a refused one, only when facts.full_fallback says so: a failed delta must not become a bill.
+  // The refusal, or nothing and `out`: of the artifacts that may be installed the one of which the least will
+  // travel, chunks only where no delta fits. A full payload beside deltas or chunks, or after a refused one, only when
+  // facts.full_fallback says so: a failed delta must not become a bill.
   virtual std::optional<Refusal> Check(const Deployment& deployment, const TerminalFacts& facts,
                                        AcceptedOffer& out) const = 0;
 };

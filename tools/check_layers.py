@@ -19,7 +19,7 @@ ARROWS = {
     "delta/diff": ["core", "delta/format", "delta/codec", "delta/residual", "delta/mips",
                    "delta/container", "delta/apply"],
     "bootloader": ["core"],
-    "device": ["core", "delta/format", "delta/apply", "bootloader/boot_state.h"],
+    "device": ["core", "delta/format", "delta/apply", "delta/chunks", "bootloader/boot_state.h"],
     "packer": ["core", "delta"],
     "cdn-edge": ["core"],
     "server": ["core", "delta/format"],

@@ -14,9 +14,10 @@ class KilledAgent : public AgentTest {
  protected:
   // Loops n until a run ends by itself; `reboot` says whether the boot code runs after the cut (a power cut) or only
   // the process is started again (kill -9).
-  void KillEverywhere(const std::string& payload, const std::string& mode, bool reboot, unsigned process) {
+  void KillEverywhere(const std::string& payload, const std::string& mode, bool reboot, unsigned process,
+                      uint64_t step = 1) {
     uint64_t n = 1;
-    for (;; n++) {
+    for (;; n += step) {
       ASSERT_LT(n, 500u);
       const std::string name = folder_ + "/" + mode + std::to_string(process) + "-" + std::to_string(n);
       TerminalForTests terminal(name, *hub_, old_image_, "1.0.0");
@@ -43,8 +44,9 @@ class KilledAgent : public AgentTest {
       ASSERT_TRUE(terminal.Holds('b', new_image_));
       ASSERT_EQ(terminal.SlotBytes('a'), old_slot) << "the running slot was written";
       ASSERT_EQ(terminal.Record().stable, 1);
-      CheckReports(action);
-      if (hub_->payload(payload).size() > new_image_.size()) CheckResume(whole, answers_before);
+      CheckReports(action, payload.ends_with("/chunks"));
+      const bool is_chunks = payload.ends_with("/chunks");
+      if (!is_chunks && hub_->payload(payload).size() > new_image_.size()) CheckResume(whole, answers_before);
       if (HasFatalFailure()) return;
       std::filesystem::remove_all(name);
     }
@@ -53,12 +55,14 @@ class KilledAgent : public AgentTest {
   }
 
   // Without the repeats that the server drops by their number: each step once, in order.
-  void CheckReports(const std::string& action) {
+  void CheckReports(const std::string& action, bool is_chunks) {
     std::vector<int64_t> codes;
     for (const Heard& h : hub_->heard_once()) {
       if (h.action == action) codes.push_back(h.code);
     }
-    ASSERT_EQ(codes, (std::vector<int64_t>{100, 110, 120, 130, 140, 0}));
+    std::vector<int64_t> wanted = {100, 110, 120, 130, 140, 0};
+    if (is_chunks) wanted.insert(wanted.begin() + 1, 110);  // how much of them will travel
+    ASSERT_EQ(codes, wanted);
   }
 
   // For a payload as long as its image, so that offsets in both are about the same.
@@ -91,6 +95,16 @@ TEST_F(KilledAgent, EndsConfirmedWhereverTheDeltaIsCut) {
   hub_->Sign();
   KillEverywhere(patch, "kill-half", true, 0);
   KillEverywhere(patch, "kill-after", false, 0);
+  RecordProperty("cuts", static_cast<int>(cuts_));
+}
+
+// The base is one that no delta knows; every seventh write, of a chunk each.
+// covers F03 F04
+TEST_F(KilledAgent, EndsConfirmedWhereverTheChunksAreCut) {
+  const std::string chunks = hub_->PublishChunks("2.0.0", new_image_);
+  hub_->Sign();
+  KillEverywhere(chunks, "kill-half", true, 0, 7);
+  KillEverywhere(chunks, "kill-after", false, 0, 13);
   RecordProperty("cuts", static_cast<int>(cuts_));
 }
 

@@ -100,6 +100,22 @@ TEST_F(Downloader, BringsTheBytesFromWhereItIsAsked) {
   EXPECT_EQ(*missing, 404);
 }
 
+TEST_F(Downloader, BringsRangesAndNotAByteMore) {
+  ConfinedFetcher fetcher({});
+  const uint64_t size = server_.body().size();
+  for (const auto& [from, length] : {std::pair<uint64_t, uint64_t>{0, 1}, {0, size}, {7, 100'000}, {size - 5, 5}}) {
+    std::string got;
+    const auto status = fetcher.Fetch(server_.Source(), {from, size, length}, [&](ByteView bytes) {
+      got += AsText(bytes);
+      return Ok();
+    });
+    ASSERT_TRUE(status.ok()) << status.error().what;
+    EXPECT_EQ(*status, 206) << from;
+    EXPECT_TRUE(got == server_.body().substr(from, length)) << from;
+  }
+  EXPECT_GT(fetcher.child(), 0) << "one process for all of them";
+}
+
 // The split that trust.md asks for: whoever talks to strangers has no way to the flash.
 TEST_F(Downloader, CannotOpenTheSlotForWriting) {
   const UniqueFd held = UniqueFd(open(slot_.c_str(), O_RDWR));  // by whoever writes to it, without O_CLOEXEC

@@ -8,6 +8,8 @@
 
 #include "core/chunklist.h"
 #include "core/crypto/hash.h"
+#include "delta/chunks/chunk_assembler.h"
+#include "delta/chunks/chunk_file.h"
 #include "delta/diff/diff.h"
 
 namespace till::device {
@@ -28,6 +30,13 @@ std::string ReadAll(const std::string& path) {
   std::ostringstream out;
   out << file.rdbuf();
   return file ? out.str() : "";
+}
+
+// {"length","sha256"} of a part of a payload.
+json::Value Part(const std::string& payload, uint64_t from, uint64_t length) {
+  json::Value part;
+  part.Set("length", length).Set("sha256", Hex(payload.substr(from, length)));
+  return part;
 }
 
 void Override(json::Value& value, const json::Value& with) {
@@ -115,16 +124,39 @@ std::string HubForTests::PublishPayload(const std::string& version, const std::s
     entry.custom.Set("base", Hex(base));
     entry.custom.Set("base_length", static_cast<uint64_t>(base.size()));
   }
-  json::Value chunks;
-  chunks.Set("length", list_bytes);
-  chunks.Set("sha256", Hex(payload.substr(0, list_bytes)));
-  entry.custom.Set("chunks", chunks);
+  entry.custom.Set("chunks", Part(payload, 0, list_bytes));
   entry.custom.Set("arena_bytes", delta::DecodeHeader(ByteView(*made).subspan(list_bytes)).value().arena_bytes);
   entry.custom.Set("format", 1);
   Override(entry.custom, custom);
   std::string path = entry.path;
   payloads_[path] = payload;
   if (signed_entry) unsigned_entries_.push_back(std::move(entry));
+  AtHub(path).bytes = payload;
+  return path;
+}
+
+std::string HubForTests::PublishChunks(const std::string& version, const std::string& image,
+                                       const json::Value& custom) {
+  MemorySource source(AsBytes(image));
+  MemorySink sink(4 << 20);
+  const delta::ChunkFile made = delta::WriteChunkFile(source, 10, sink).value();
+  const std::string payload(AsText(sink.bytes()));
+  tuf::TargetEntry entry;
+  entry.path = "payloads/pos/" + version + "/rootfs/chunks";
+  entry.role = "deltas";
+  entry.length = payload.size();
+  entry.sha256 = crypto::Sha256Of(sink.bytes());
+  entry.custom.Set("kind", "chunks");
+  entry.custom.Set("target", Hex(image));
+  entry.custom.Set("target_length", static_cast<uint64_t>(image.size()));
+  entry.custom.Set("chunks", Part(payload, 0, made.list_bytes));
+  entry.custom.Set("index", Part(payload, made.list_bytes, made.index_bytes));
+  entry.custom.Set("arena_bytes", delta::ChunkAssembler::ArenaBytesFor(made.index));
+  entry.custom.Set("format", 1);
+  Override(entry.custom, custom);
+  const std::string path = entry.path;
+  payloads_[path] = payload;
+  unsigned_entries_.push_back(std::move(entry));
   AtHub(path).bytes = payload;
   return path;
 }

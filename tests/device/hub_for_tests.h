@@ -58,6 +58,8 @@ class HubForTests : public http::Handler {
   std::string PublishPayload(const std::string& version, const std::string& base, const std::string& image,
                              const json::Value& custom = {}, bool signed_entry = true,
                              const std::string& component = "rootfs");
+  // The image as a chunk object, chunks of 1 KiB on average. Answers its path.
+  std::string PublishChunks(const std::string& version, const std::string& image, const json::Value& custom = {});
   void Sign();  // what was published since
   void SetSigningTime(int64_t unix_s) { signs_at_ = unix_s; }
 

@@ -86,6 +86,7 @@ class Watcher final : public InstallObserver {
  public:
   Status OnCheckpoint(const delta::Checkpoint&, uint64_t) override { return Ok(); }
   Status OnBytes(uint64_t) override { return Ok(); }
+  std::optional<InstallEnd> OnPlanned(uint64_t) override { return std::nullopt; }
 };
 
 class InstallerTest : public testing::Test {
@@ -94,7 +95,7 @@ class InstallerTest : public testing::Test {
     std::string pattern = "/tmp/till-installer-XXXXXX";
     folder_ = mkdtemp(pattern.data());
     file_ = craft_.File();
-    plan_.is_delta = true;
+    plan_.kind = Plan::Kind::kDelta;
     plan_.payload = crypto::Sha256Of(file_);
     plan_.payload_bytes = file_.size();
     plan_.chunk_list_bytes = file_.size() - delta::testing::BodyOf(file_).size();

@@ -85,7 +85,7 @@ std::optional<device::Refusal> ScriptedJudge::Check(const device::Deployment&, c
       refusal = device::Refuse(device::kBelowFloor, "");
     } else if (given_up || (i > 0 && !facts.full_fallback)) {
       refusal = device::Refuse(device::kPayloadDamaged, "given up");
-    } else if (!same && plan.is_delta && (!facts.running.known || facts.running.sha256 != plan.base)) {
+    } else if (!same && plan.is_delta() && (!facts.running.known || facts.running.sha256 != plan.base)) {
       refusal = device::Refuse(device::kWrongBase, "");
     }
     if (!refusal) {

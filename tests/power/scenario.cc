@@ -22,12 +22,13 @@ SignedPayload Sign(Craft& craft, const device::SlotImage& target, uint32_t floor
   SignedPayload payload;
   const Bytes file = craft.File();
   device::Plan& plan = payload.plan;
-  plan.is_delta = craft.header().kind == delta::PayloadKind::kDelta;
+  plan.kind =
+      craft.header().kind == delta::PayloadKind::kDelta ? device::Plan::Kind::kDelta : device::Plan::Kind::kFull;
   plan.payload = crypto::Sha256Of(file);
   plan.payload_bytes = file.size();
   plan.chunk_list_bytes = file.size() - delta::testing::BodyOf(file).size();
   plan.chunk_list = crypto::Sha256Of(ByteView(file).first(plan.chunk_list_bytes));
-  if (plan.is_delta) {
+  if (plan.is_delta()) {
     plan.base = craft.header().base_sha256;
     plan.base_bytes = craft.header().base_size;
   }
