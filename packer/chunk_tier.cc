@@ -7,6 +7,7 @@
 namespace till::packer {
 namespace {
 
+constexpr uint64_t kPlayedFrom = 1;       // till.format of the terminals that play version 1 of the index
 constexpr size_t kPieceBytes = 16 << 10;  // of a range at a time, as a connection brings it
 
 class HashedSink : public Sink {
@@ -67,7 +68,7 @@ Status MakeChunkObject(const std::string& image_path, const std::string& path, u
   record.chunk_list_length = made.list_bytes;
   record.chunk_list_sha256 = made.list_sha256;
   record.arena_bytes = delta::ChunkAssembler::ArenaBytesFor(made.index);
-  record.format_minor = delta::ChunkIndex::kVersion;
+  record.format_minor = kPlayedFrom;
   record.index_length = made.index_bytes;
   record.index_sha256 = made.index_sha256;
   return Ok();

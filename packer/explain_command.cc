@@ -5,6 +5,7 @@
 
 #include "core/file.h"
 #include "core/text.h"
+#include "delta/chunks/chunk_file.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
 #include "packer/payload_cost.h"
@@ -76,6 +77,12 @@ void PrintText(const Arguments& arguments, const PayloadCost& cost) {
 }
 
 int Explain(const GlobalOptions& options, Arguments arguments) {
+  Result<FileSource> object = FileSource::Open(arguments.payload);
+  if (object.ok() && delta::OpenChunkFile(*object).ok()) {
+    return Fail(options, kExitUsage, kBadArgument,
+                arguments.payload + " holds chunks, for any base: `tillpack chunks apply --from OLD --chunks " +
+                    arguments.payload + "` says what would travel");
+  }
   FindImages(arguments);
   if (arguments.from.empty() || arguments.to.empty())
     return Fail(options, kExitUsage, kBadArgument, "--from and --to: this payload stands in no release folder");

@@ -6,6 +6,8 @@
 #include "core/file.h"
 #include "core/json/json.h"
 #include "core/text.h"
+#include "delta/chunks/chunk_assembler.h"
+#include "delta/chunks/chunk_file.h"
 #include "delta/format/arena.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
@@ -127,10 +129,36 @@ void PrintText(const delta::PayloadFile& file, uint64_t bytes) {
               ApplySeconds(h.instruction_estimate), h.instruction_estimate);
 }
 
+// A chunk object: kind chunks, the tier for unknown bases.
+void PrintChunks(const GlobalOptions& options, const delta::ChunkFile& file, uint64_t bytes) {
+  const uint64_t arena_bytes = delta::ChunkAssembler::ArenaBytesFor(file.index);
+  if (options.json) {
+    json::Value info = json::Value::Object();
+    info.Set("kind", "chunks").Set("bytes", bytes).Set("format", uint64_t{delta::ChunkIndex::kVersion});
+    info.Set("index_bytes", file.index_bytes).Set("arena_bytes", arena_bytes);
+    info.Set("chunk_count", static_cast<uint64_t>(file.index.chunks.size()));
+    info.Set("target_sha256", ToHex(file.index.target_sha256)).Set("target_bytes", file.index.target_bytes);
+    std::printf("%s\n", json::Write(info).c_str());
+    return;
+  }
+  std::printf("kind     chunks, format %u\n", unsigned{delta::ChunkIndex::kVersion});
+  std::printf("payload  %s, of them %s index: %zu chunks of %s on average\n", FormatSize(bytes).c_str(),
+              FormatSize(file.index_bytes).c_str(), file.index.chunks.size(),
+              FormatSize(uint64_t{1} << file.index.average_log2).c_str());
+  std::printf("base     any\n");
+  std::printf("target   sha256:%s, %llu bytes\n", ToHex(file.index.target_sha256).c_str(),
+              static_cast<unsigned long long>(file.index.target_bytes));
+  std::printf("memory   %s to put together\n", FormatSize(arena_bytes).c_str());
+}
+
 int Info(const GlobalOptions& options, const std::string& path) {
   Result<FileSource> source = FileSource::Open(path);
   if (!source.ok()) return Fail(options, kExitFailed, kInputUnreadable, path, &source.error());
   const Result<delta::PayloadFile> file = delta::OpenPayload(*source);
+  if (const Result<delta::ChunkFile> chunks = delta::OpenChunkFile(*source); !file.ok() && chunks.ok()) {
+    PrintChunks(options, *chunks, source->size());
+    return kExitOk;
+  }
   if (!file.ok()) return Fail(options, kExitVerification, kNotAPayload, path, &file.error());
   options.json ? PrintJson(*file, source->size()) : PrintText(*file, source->size());
   return kExitOk;

@@ -2,15 +2,19 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "core/clock.h"
 #include "core/text.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
+#include "packer/key_ring.h"
 #include "packer/publisher.h"
+#include "packer/release_config.h"
 
 namespace till::packer {
 namespace {
 
 struct Arguments {
+  std::string config;
   std::string folder;
   HubAccess hub;
   std::string token_file;
@@ -36,7 +40,15 @@ int Publish(const GlobalOptions& options, Arguments arguments) {
   std::filesystem::path folder = std::filesystem::absolute(arguments.folder).lexically_normal();
   if (folder.filename().empty()) folder = folder.parent_path();
   Publisher publisher(arguments.hub, [&](const PublishStep& step) { Tell(options, step); });
-  const Status published = publisher.Publish(folder.parent_path().string(), *release);
+  const std::filesystem::path out = folder.parent_path();
+  const auto keys = [&]() -> Result<tuf::RoleSet> {
+    ConfigFault fault;
+    const std::string beside = (out.parent_path() / "tillrace.toml").string();
+    const ReleaseConfig config =
+        TILL_TRY(LoadReleaseConfig(arguments.config.empty() ? beside : arguments.config, fault));
+    return LoadKeys(config.keys_folder);
+  };
+  const Status published = publisher.Publish(out.string(), *release, keys, SystemClock().UnixMs() / 1000);
   if (published.ok()) return kExitOk;
   const bool conflict = published.error().code == ErrorCode::kConflict;
   if (published.error().code == ErrorCode::kRefused)
@@ -53,6 +65,9 @@ void AddPublishCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   publish->add_option("folder", arguments->folder, "Release folder, as in out/1.5.0")
       ->required()
       ->check(CLI::ExistingDirectory);
+  publish->add_option("--config", arguments->config,
+                      "Configuration that names the keys, wanted when a worker published meanwhile (default: the\n"
+                      "tillrace.toml beside the folder of releases)");
   publish->add_option("--server", arguments->hub.url, "The hub's URL")->required();
   publish->add_option("--token-file", arguments->token_file, "File with an operator's token (or TILL_TOKEN)");
   publish->add_option("--ca", arguments->hub.ca_file, "CA certificate (PEM) of the hub");

@@ -3,13 +3,21 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "core/tuf/repository.h"
+#include "packer/hub_metadata.h"
 
 namespace till::packer {
 
 Publisher::Publisher(HubAccess hub, std::function<void(const PublishStep&)> on_step)
     : hub_(std::move(hub)), on_step_(std::move(on_step)) {}
 
-Status Publisher::Publish(const std::string& out_folder, const ReleaseRecord& release) {
+Status Publisher::Publish(const std::string& out_folder, const ReleaseRecord& release,
+                          std::function<Result<tuf::RoleSet>()> keys, int64_t now_unix_s) {
+  const std::string tuf_folder = out_folder + "/tuf";
+  if (TILL_TRY(CatchUp(hub_, {.tuf_folder = tuf_folder, .keys = std::move(keys), .now_unix_s = now_unix_s}))) {
+    TILL_TRY(WriteMetadataTar(tuf_folder, out_folder + "/release.tuf"));
+    on_step_({"the hub's newer metadata, taken over", 0, false});
+  }
+
   for (const ComponentRecord& component : release.components) {
     for (const PayloadRecord& payload : component.payloads) {
       const std::string path = out_folder + "/" + release.version + "/" + payload.file;
@@ -17,7 +25,7 @@ Status Publisher::Publish(const std::string& out_folder, const ReleaseRecord& re
       on_step_({payload.file, payload.length, sent});
     }
   }
-  TILL_TRY(SendMetadata(hub_, out_folder + "/tuf", on_step_));
+  TILL_TRY(SendMetadata(hub_, tuf_folder, on_step_));
   std::vector<int64_t> modules;
   for (const ComponentRecord& component : release.components) {
     modules.push_back(TILL_TRY(EnsureModule(release, component)));

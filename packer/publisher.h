@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "core/tuf/repository.h"
 #include "packer/hub_connection.h"
 #include "packer/release_record.h"
 
@@ -21,7 +22,9 @@ class Publisher {
  public:
   Publisher(HubAccess hub, std::function<void(const PublishStep&)> on_step);
   // `error_context` tells the person which request failed and what the hub said.
-  Status Publish(const std::string& out_folder, const ReleaseRecord& release);
+  // `keys` are asked for only when a worker published meanwhile and this machine has entries to sign on top of that.
+  Status Publish(const std::string& out_folder, const ReleaseRecord& release,
+                 std::function<Result<tuf::RoleSet>()> keys, int64_t now_unix_s);
   const std::string& error_context() const { return hub_.error_context(); }
 
  private:

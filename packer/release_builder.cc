@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "core/tuf/repository.h"
 #include "packer/chunk_tier.h"
+#include "packer/hub_metadata.h"
 #include "packer/key_ring.h"
 
 namespace till::packer {
@@ -67,6 +68,7 @@ Result<ReleaseRecord> ReleaseBuilder::Build(const ReleaseRequest& request) {
   std::error_code failed;
   std::filesystem::rename(beside, folder, failed);
   if (failed) return SystemError("cannot put the release in its place", failed.value());
+  TILL_TRY(WriteMetadataTar(config_.out_folder + "/tuf", config_.out_folder + "/release.tuf"));
   return release;
 }
 

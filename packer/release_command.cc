@@ -6,9 +6,11 @@
 #include <memory>
 
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/text.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
+#include "packer/hub_metadata.h"
 #include "packer/key_ring.h"
 #include "packer/progress.h"
 #include "packer/release_builder.h"
@@ -122,6 +124,24 @@ std::unique_ptr<FleetCensus> AskWhatRuns(const GlobalOptions& options, const Arg
   return std::make_unique<FleetCensus>(std::move(*census));
 }
 
+// What a worker signed since comes first. A hub that does not answer stops no release: `publish` asks it again.
+int GoOnFromHub(const GlobalOptions& options, const Arguments& arguments, const ReleaseConfig& config,
+                const tuf::RoleSet& keys) {
+  HubAccess access = arguments.hub;
+  if (access.url.empty()) access.url = config.server_url;
+  const std::string tuf_folder = config.out_folder + "/tuf";
+  if (access.url.empty() || !FileExists(tuf_folder)) return kExitOk;
+  HubConnection hub(access);
+  const Result<bool> caught_up = CatchUp(
+      hub, {.tuf_folder = tuf_folder, .keys = [&] { return keys; }, .now_unix_s = SystemClock().UnixMs() / 1000});
+  if (!caught_up.ok() && caught_up.error().code != ErrorCode::kUnavailable)
+    return Fail(options, kExitFailed, kHubFailed, hub.error_context(), &caught_up.error());
+  if (options.json) return kExitOk;
+  if (!caught_up.ok()) std::fprintf(stderr, " note  the hub does not answer: its metadata is looked at by `publish`\n");
+  if (caught_up.ok() && *caught_up) std::fprintf(stderr, " note  the hub's newer metadata was taken over\n");
+  return kExitOk;
+}
+
 int MakeRelease(const GlobalOptions& options, const Arguments& arguments) {
   ConfigFault fault;
   const Result<ReleaseConfig> config = LoadReleaseConfig(arguments.config, fault);
@@ -131,6 +151,7 @@ int MakeRelease(const GlobalOptions& options, const Arguments& arguments) {
   int refused = kExitOk;
   const std::unique_ptr<FleetCensus> census = AskWhatRuns(options, arguments, *config, refused);
   if (refused != kExitOk) return refused;
+  if (const int stopped = GoOnFromHub(options, arguments, *config, *keys); stopped != kExitOk) return stopped;
   ReleaseRequest request;
   request.census = census.get();
   request.version = arguments.version;

@@ -1,6 +1,7 @@
 // What one release folder holds, as release.json beside its payloads says it:
 //   out/<version>/release.json, <component>.image, <component>.full.till, <component>.from-<16 hex of the base>.till,
 //                               <component>.chunks.till
+//   out/release.tuf             out/tuf as one tar, for servers that serve no metadata and for media
 //   out/tuf/                    the signed metadata of all releases (core/tuf/repository.h)
 // The signed metadata is the truth; the record saves later commands from searching it.
 #pragma once

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
+#include "packer/hub_metadata.h"
 #include "packer/key_ring.h"
 #include "packer/release_config.h"
 
@@ -21,6 +22,8 @@ int Renew(const GlobalOptions& options, const std::string& config_path) {
   if (!repository.ok()) return Fail(options, kExitFailed, kNoRelease, folder, &repository.error());
   const Status renewed = repository->Renew(*keys, tuf::Lifetimes{}, SystemClock().UnixMs() / 1000);
   if (!renewed.ok()) return Fail(options, kExitSigning, kKeysUnusable, folder, &renewed.error());
+  const Status written = WriteMetadataTar(folder, config->out_folder + "/release.tuf");
+  if (!written.ok()) return Fail(options, kExitFailed, kOutputUnwritable, "release.tuf", &written.error());
   std::printf(options.json ? "{\"event\":\"renew.done\"}\n"
                            : " snapshot and timestamp are signed afresh: publish any release to send them\n");
   return kExitOk;

@@ -4,22 +4,14 @@
 
 #include "core/file.h"
 #include "delta/apply/payload_file.h"
+#include "packer/hub_metadata.h"
 #include "packer/payload_maker.h"
 #include "packer/publisher.h"
 
 namespace till::packer {
 namespace {
 
-constexpr uint64_t kMaxMetadataBytes = 4 << 20;
-constexpr uint64_t kMaxRoots = 256;
 constexpr uint64_t kFullArenaBytes = 64 << 20;
-
-// "7.deltas.json": the version a signed file lists for another.
-Result<std::string> NumberedName(const std::string& listing, const std::string& role) {
-  const json::Value file = TILL_TRY(json::Parse(listing));
-  const int64_t version = TILL_TRY(file["signed"]["meta"][role + ".json"].RequireInteger("version"));
-  return std::to_string(version) + "." + role + ".json";
-}
 
 const tuf::TargetEntry* FindFull(const std::vector<tuf::TargetEntry>& entries, const std::string& image) {
   for (const tuf::TargetEntry& entry : entries) {
@@ -78,7 +70,7 @@ Result<std::optional<WorkerJob>> Worker::TakeJob() {
 
 Result<WorkerOutcome> Worker::Make(const WorkerJob& job) {
   context_ = "metadata of " + options_.hub.url;
-  TILL_TRY(FetchMetadata());
+  TILL_TRY(TakeMetadata());
   WorkerOutcome outcome{job, 0, 0, ""};
   uint64_t ignored = 0;
   PayloadRequest request;
@@ -131,7 +123,7 @@ Status Worker::Publish(const WorkerJob& job, const std::string& path, const Payl
   component.payloads.push_back(payload);
   release.components.push_back(component);
   TILL_TRY(SendBlob(hub_, path, payload.sha256));
-  TILL_TRY(FetchMetadata());
+  TILL_TRY(TakeMetadata());
   tuf::Repository repository = TILL_TRY(tuf::Repository::Open(tuf_folder()));
   repository.Put(TargetEntries(release)[1]);
   context_ = "the keys of deltas, snapshot and timestamp";
@@ -141,32 +133,8 @@ Status Worker::Publish(const WorkerJob& job, const std::string& path, const Payl
   return sent;
 }
 
-Status Worker::FetchFile(const std::string& name) {
-  http::Call get;
-  get.url = "/" + options_.tenant + "/tuf/" + name;
-  const http::Reply reply = TILL_TRY(hub_.Send(get));
-  if (reply.body.size() > kMaxMetadataBytes) return Error{ErrorCode::kLimit, "metadata too large", reply.body.size()};
-  return WriteFileAtomically(tuf_folder() + "/" + name, AsBytes(reply.body));
-}
-
-Status Worker::FetchMetadata() {
-  std::error_code ignored;
-  std::filesystem::remove_all(tuf_folder(), ignored);
-  TILL_TRY(MakeFolders(tuf_folder()));
-  for (uint64_t version = 1; version <= kMaxRoots; ++version) {
-    const Status fetched = FetchFile(std::to_string(version) + ".root.json");
-    if (version > 1 && !fetched.ok() && fetched.error().code == ErrorCode::kNotFound) break;
-    TILL_TRY(fetched);
-  }
-  if (TILL_TRY(ReadTextFile(tuf_folder() + "/1.root.json")) != TILL_TRY(ReadTextFile(options_.trusted_root)))
-    return Error{ErrorCode::kRefused, "the hub's metadata does not begin with the trusted root"};
-  TILL_TRY(FetchFile("timestamp.json"));
-  const std::string timestamp = TILL_TRY(ReadTextFile(tuf_folder() + "/timestamp.json"));
-  const std::string snapshot_name = TILL_TRY(NumberedName(timestamp, "snapshot"));
-  TILL_TRY(FetchFile(snapshot_name));
-  const std::string snapshot = TILL_TRY(ReadTextFile(tuf_folder() + "/" + snapshot_name));
-  for (const char* role : {"targets", "deltas"}) TILL_TRY(FetchFile(TILL_TRY(NumberedName(snapshot, role))));
-  return Ok();
+Status Worker::TakeMetadata() {
+  return FetchMetadata(hub_, options_.tenant, TILL_TRY(ReadTextFile(options_.trusted_root)), tuf_folder());
 }
 
 Result<std::string> Worker::FetchImage(const std::string& sha256, uint64_t* full_bytes) {

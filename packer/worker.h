@@ -51,8 +51,7 @@ class Worker {
  private:
   Result<std::optional<WorkerJob>> TakeJob();
   Result<WorkerOutcome> Make(const WorkerJob& job);
-  Status FetchMetadata();
-  Status FetchFile(const std::string& name);
+  Status TakeMetadata();
   // Rebuilds an image from its full payload, unless it is here already.
   Result<std::string> FetchImage(const std::string& sha256, uint64_t* full_bytes);
   Status Publish(const WorkerJob& job, const std::string& path, const PayloadRecord& payload);

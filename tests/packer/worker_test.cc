@@ -51,6 +51,7 @@ class WorkerTest : public testing::Test {
         hub.SendJson("POST", "/rest/v1/distributionsets/" + set + "/assignedTargets", json::Value::Array({target}))
             .ok())
         << hub.error_context();
+    std::filesystem::copy(scratch_.Path("keys"), scratch_.Path("release-keys"));
     for (const char* key : {"root-1", "root-2", "root-3", "targets-1"})
       std::filesystem::remove(scratch_.Path(std::string("keys/") + key + ".pem"));
   }
@@ -101,6 +102,45 @@ TEST_F(WorkerTest, MakesWhatATerminalWaitsForWithoutTheReleaseKey) {
   EXPECT_NE(run.out.find("worker.published"), std::string::npos) << run.out;
   EXPECT_EQ(Missing(), 0u);
   EXPECT_NE(Offered().find("from-" + Hash("1.image").substr(0, 16)), std::string::npos) << Offered();
+}
+
+// A worker has published, so that the hub is ahead of the release machine: with or without a release made meanwhile.
+TEST_F(WorkerTest, TheReleaseMachineGoesOnFromWhatAWorkerPublished) {
+  const std::string config = scratch_.Path("tillrace.toml");
+  const auto release = [&](const std::string& version) {
+    return RunTillpack({"release", "--config", config, "--version", version, "--server", hub_.url()});
+  };
+  const auto publish = [&](const std::string& version) {
+    return RunTillpack(
+        {"publish", scratch_.Path("out/" + version), "--server", hub_.url(), "--token-file", hub_.token_file()});
+  };
+  std::filesystem::remove_all(scratch_.Path("keys"));
+  std::filesystem::copy(scratch_.Path("release-keys"), scratch_.Path("keys"));
+  const Bytes third = Noise(3, 100'000);
+  scratch_.Write("2.image", third);
+  const ToolRun made = RunTillpack({"release", "--config", config, "--version", "3.0.0"});
+  ASSERT_EQ(made.exit_code, 0) << made.errors;  // signed, and not published yet
+  scratch_.Write("2.image", Noise(4, 100'000));
+  const ToolRun worker = RunTillpack(Command("work"));
+  ASSERT_EQ(worker.exit_code, 0) << worker.errors;
+  ASSERT_EQ(Missing(), 0u);
+  const ToolRun sent = publish("3.0.0");
+  ASSERT_EQ(sent.exit_code, 0) << sent.errors;
+  EXPECT_NE(sent.out.find("taken over"), std::string::npos) << sent.out;
+  EXPECT_EQ(Missing(), 0u) << "the worker's delta is still there";
+  const ToolRun next = release("4.0.0");
+  ASSERT_EQ(next.exit_code, 0) << next.errors;
+  const ToolRun again = publish("4.0.0");
+  ASSERT_EQ(again.exit_code, 0) << again.errors;
+  EXPECT_EQ(again.out.find("taken over"), std::string::npos) << again.out;
+  EXPECT_EQ(Missing(), 0u);
+  // A hub of somebody else's: another root.
+  RunTillpack({"keys", "init", "--config", scratch_.Write("other/tillrace.toml", AsBytes(kConfig))});
+  std::filesystem::copy(scratch_.Path("2.image"), scratch_.Path("other/2.image"));
+  const ToolRun refused = RunTillpack(
+      {"release", "--config", scratch_.Path("other/tillrace.toml"), "--version", "1.0.0", "--server", hub_.url()});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_NE(refused.errors.find("trusted root"), std::string::npos) << refused.errors;
 }
 
 TEST_F(WorkerTest, KilledAnywhereLeavesTheJobToTheNext) {
