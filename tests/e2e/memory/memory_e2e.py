@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""What tilld takes while it applies a real delta, above what an idle one takes: at most 8 MiB, downloader included.
+"""What tilld takes while it applies a real delta, or puts an image together from chunks, above what an idle one takes:
+at most 8 MiB, downloader included.
 
-Two images of squashfs-xz are packed by the real tillpack; a stock hawkBit's API offers the delta. Three ways:
+Two images of squashfs-xz are packed by the real tillpack; a stock hawkBit's API offers the delta, or the chunk object
+to a terminal that does not know what it runs. Three ways:
   native    the process runs under RLIMIT_DATA = its idle data + 8 MiB: what takes more fails
   native    resident memory (Pss of agent and downloader) is watched
   mipsel    the terminal's own binary under qemu-user: the guest's pages alone are counted (qemu runs with a fixed guest
@@ -57,7 +59,8 @@ def make_tree(folder, version):
 def pack(bin_folder, work):
     with open(work + "/tillrace.toml", "w", encoding="utf-8") as out:
         out.write('[product]\nname = "pos"\nboard = ["acme,pos-100"]\n[image.rootfs]\nfile = "image"\n[delta]\n'
-                  'from = "all"\nprofile = "mt7688-64m"\nkeep_if = "delta < 2 * full"\n[sign]\nkeys = "keys"\n'
+                  'from = "all"\nprofile = "mt7688-64m"\nkeep_if = "delta < 2 * full"\nchunks = true\n[sign]\n'
+                  'keys = "keys"\n'
                   '[release]\nout = "out"\n')
 
     def run(*words):
@@ -79,8 +82,11 @@ def pack(bin_folder, work):
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name in sorted(os.listdir(work + "/out/tuf")):
             archive.add(f"{work}/out/tuf/{name}", arcname=name)
-    with open(f"{work}/out/1.1.0/{delta[0]}", "rb") as source:
-        return {delta[0]: source.read(), "release.tuf": tar.getvalue()}
+    offers = []
+    for name in (delta[0], "rootfs.chunks.till"):
+        with open(f"{work}/out/1.1.0/{name}", "rb") as source:
+            offers.append({name: source.read(), "release.tuf": tar.getvalue()})
+    return offers
 
 
 def pss(pid, guest):
@@ -112,7 +118,7 @@ def family(pid):
 
 
 class Terminal:
-    def __init__(self, work, name, command, host_bin, url, image):
+    def __init__(self, work, name, command, host_bin, url, image, known):
         self.command, self.folder = command, f"{work}/{name}"
         os.makedirs(self.folder)
         length = os.path.getsize(image)
@@ -128,10 +134,15 @@ class Terminal:
             out.write(f"server = {url}\ncontroller_id = {CONTROLLER}\ntoken = {TOKEN}\nboard = acme,pos-100\n"
                       f"product = pos\nslot_a = {self.folder}/slot-a\nslot_b = {self.folder}/slot-b\npoll_s = 1\n"
                       f"boot_state = {self.folder}/boot\ndata_dir = {self.folder}/data\nreboot = exit\n"
-                      f"trusted_root = {work}/out/tuf/1.root.json\n")
+                      f"trusted_root = {work}/out/tuf/1.root.json\n"
+                      f"full_fallback = {'server' if known else 'always'}\n")  # however much the chunks come to
         done = subprocess.run([host_bin + "/tilld", "--config", self.conf, "adopt", "--image-version", "1.0.0",
                                "--length", str(length)], capture_output=True, text=True, timeout=60, check=False)
         expect(done.returncode == 0, done.stderr)
+        if not known:  # another byte than was adopted
+            with open(f"{self.folder}/slot-a", "r+b") as out:
+                out.seek(length // 2)
+                out.write(b"another")
         self.log = open(self.folder + "/log", "w", encoding="utf-8")
         self.process = subprocess.Popen([*command, "--config", self.conf, "run", "--running-slot", "a"],
                                         stdout=self.log, stderr=self.log)
@@ -156,7 +167,8 @@ def wait_until(true, what, terminal):
 
 
 def measure(work, name, command, host_bin, hawkbit, files, guest, limit_data):
-    terminal = Terminal(work, name, command, host_bin, hawkbit.url, work + "/image0")
+    known = "rootfs.chunks.till" not in files
+    terminal = Terminal(work, name, command, host_bin, hawkbit.url, work + "/image0", known)
     try:
         pid = terminal.process.pid
         with hawkbit.lock:
@@ -203,14 +215,17 @@ def main():
     work = tempfile.mkdtemp(prefix="till-memory-")
     hawkbit = StockHawkbit(CONTROLLER, TOKEN)
     try:
-        files = pack(host_bin, work)
+        delta, chunks = pack(host_bin, work)
         if arguments.terminal_bin:
             emulator = ["qemu-mipsel-static", "-cpu", "34Kf", "-B", hex(GUEST_BASE), "-L", arguments.sysroot,
                         os.path.abspath(arguments.terminal_bin) + "/tilld"]
-            measure(work, "mipsel", emulator, host_bin, hawkbit, files, True, False)
+            measure(work, "mipsel", emulator, host_bin, hawkbit, delta, True, False)
+            measure(work, "mipsel-chunks", emulator, host_bin, hawkbit, chunks, True, False)
         else:
-            measure(work, "native", [host_bin + "/tilld"], host_bin, hawkbit, files, False, False)
-            measure(work, "limited", [host_bin + "/tilld"], host_bin, hawkbit, files, False, True)
+            measure(work, "native", [host_bin + "/tilld"], host_bin, hawkbit, delta, False, False)
+            measure(work, "limited", [host_bin + "/tilld"], host_bin, hawkbit, delta, False, True)
+            measure(work, "native-chunks", [host_bin + "/tilld"], host_bin, hawkbit, chunks, False, False)
+            measure(work, "limited-chunks", [host_bin + "/tilld"], host_bin, hawkbit, chunks, False, True)
     except (Failed, subprocess.SubprocessError) as error:
         print(f"memory_e2e: {error}", file=sys.stderr)
         return 1
