@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <limits>
 
+#include "delta/format/ops.h"
 #include "tests/delta/craft.h"
 
 namespace till::delta {
@@ -180,6 +182,127 @@ TEST(Ops, NeverLeaveTheBaseWhateverTheNumbersSay) {
     }
   }
   EXPECT_GT(accepted, 20u);  // the table meets good values too
+}
+
+// A frame of kind 2 reads from the base and from what its segments open: in one of the two, wholly.
+// covers D01 D02
+TEST(Ops, NeverLeaveTheBaseOrTheSegmentsWhateverTheNumbersSay) {
+  constexpr uint64_t kBase = 1'000, kSpace = 1'600;
+  const int64_t max = std::numeric_limits<int64_t>::max();
+  const int64_t min = std::numeric_limits<int64_t>::min();
+  const int64_t shifts[] = {0,         1,     -1,    99,      100,     499,       500,
+                            599,       600,   601,   999,     1'000,   -1'000,    -501,
+                            1'599,     1'600, 1'601, -1'600,  -1'601,  1ll << 31, -(1ll << 31),
+                            1ll << 32, max,   min,   max - 1, min + 1, 1ll << 62, -(1ll << 62)};
+  const uint64_t lengths[] = {1,
+                              2,
+                              99,
+                              100,
+                              499,
+                              500,
+                              501,
+                              599,
+                              600,
+                              601,
+                              1'000,
+                              1'001,
+                              1'600,
+                              1'601,
+                              1ull << 31,
+                              1ull << 32,
+                              (1ull << 62) - 1};
+  FrameHeader frame = RoomyFrame(2, uint64_t{1} << 62);
+  frame.kind = FrameKind::kSegments;
+  unsigned in_base = 0, in_segments = 0;
+  for (const OpKind kind : {OpKind::kCopy, OpKind::kDiff}) {
+    for (const uint64_t first : {0ull, 500ull, 999ull, 1'000ull, 1'500ull, 1'599ull}) {
+      for (const int64_t shift : shifts) {
+        for (const uint64_t length : lengths) {
+          ByteWriter out;
+          uint64_t position = 0;
+          EncodeOp({OpKind::kCopy, 1, first}, position, out);
+          out.Varint(length << 2 | static_cast<uint64_t>(kind));
+          out.SignedVarint(shift);
+          MemoryInput input(out.bytes());
+          ControlReader control(input, out.bytes().size());
+          PayloadHeader payload;
+          payload.minor_version = 2;
+          payload.base_size = kBase;
+          OpReader ops(control, frame, payload, kSpace);
+          ASSERT_TRUE(ops.Next().ok());
+          const auto op = ops.Next();
+          int64_t begin = 0;
+          const bool counts = !__builtin_add_overflow(static_cast<int64_t>(first) + 1, shift, &begin) && begin >= 0 &&
+                              begin <= static_cast<int64_t>(kSpace);
+          const uint64_t end = begin < static_cast<int64_t>(kBase) ? kBase : kSpace;
+          const bool fits =
+              counts && length <= end - static_cast<uint64_t>(begin) && (kind == OpKind::kCopy || length <= 1 << 20);
+          ASSERT_EQ(op.ok(), fits) << first << " " << shift << " " << length;
+          if (!fits) continue;
+          EXPECT_EQ(op->base_offset, static_cast<uint64_t>(begin));
+          (end == kBase ? in_base : in_segments)++;
+        }
+      }
+    }
+  }
+  EXPECT_GT(in_base, 100u);  // the table meets good values of both
+  EXPECT_GT(in_segments, 100u);
+}
+
+// The table of segments itself: where in the base, how long, which encoder, how much it opens to.
+// covers D01 D02
+TEST(Segments, NeverLeaveTheBaseWhateverTheNumbersSay) {
+  constexpr uint64_t kBase = 1'000;
+  constexpr uint32_t kPlain = 256;
+  const int64_t max = std::numeric_limits<int64_t>::max();
+  const int64_t min = std::numeric_limits<int64_t>::min();
+  const int64_t shifts[] = {0,         1,         -1,           799,  800,  899,       900,
+                            999,       1'000,     1'001,        -100, -101, 1ll << 31, -(1ll << 31),
+                            1ll << 32, 1ll << 62, -(1ll << 62), max,  min,  max - 1,   min + 1};
+  const uint64_t codeds[] = {0, 1, 100, 200, 899, 900, 1'000, 1'001, 1ull << 31, 1ull << 32, 1ull << 62, UINT64_MAX};
+  const uint64_t words[] = {0, 1, 2, 3, 4, 6, 256, 512, 1ull << 32, UINT64_MAX};
+  const uint64_t plains[] = {0, 1, 255, 256, 257, 1ull << 32, UINT64_MAX};
+  PayloadHeader payload;
+  payload.minor_version = 2;
+  payload.base_size = kBase;
+  payload.block_plain_bytes_max = kPlain;
+  payload.recode_count = 2;
+  payload.cache_blocks = 1;
+  unsigned accepted = 0;
+  for (const int64_t shift : shifts) {
+    for (const uint64_t coded : codeds) {
+      for (const uint64_t word : words) {
+        for (const uint64_t plain : plains) {
+          ByteWriter out;
+          out.Varint(2);
+          out.SignedVarint(0);  // a good one first: [0, 100)
+          out.Varint(100);
+          out.Varint(1);
+          out.SignedVarint(shift);
+          out.Varint(coded);
+          out.Varint(word);
+          if ((word & 1) == 0) out.Varint(plain);
+          MemoryInput input(out.bytes());
+          ControlReader control(input, out.bytes().size());
+          std::array<Segment, 4> room;
+          const auto read = ReadSegments(control, payload, room);
+          int64_t begin = 0;
+          const bool inside = !__builtin_add_overflow(int64_t{100}, shift, &begin) && begin >= 0 &&
+                              begin <= static_cast<int64_t>(kBase) && coded > 0 &&
+                              coded <= kBase - static_cast<uint64_t>(begin);
+          const bool opens = word / 2 < 2 && ((word & 1) != 0 || (plain > 0 && plain < kPlain));
+          if (!read.ok()) continue;
+          ++accepted;
+          ASSERT_TRUE(inside && opens) << shift << " " << coded << " " << word << " " << plain;
+          ASSERT_EQ(read->size(), 2u);
+          EXPECT_EQ((*read)[1].offset, static_cast<uint64_t>(begin));
+          EXPECT_EQ((*read)[1].address, kBase + kPlain);
+          EXPECT_LE((*read)[1].plain_bytes, kPlain);
+        }
+      }
+    }
+  }
+  EXPECT_GT(accepted, 100u);
 }
 
 // covers D09: all inputs of up to 3 bytes.

@@ -156,6 +156,32 @@ TEST_F(AgentTest, StopsWhenTheServerCancels) {
   EXPECT_FALSE(terminal.Holds('b', new_image_)) << "what was canceled stays";
 }
 
+// In the middle of the download, not at its end.
+TEST_F(AgentTest, StopsADownloadThatTheServerCancels) {
+  const std::string full = hub_->PublishPayload("2.0.0", "", new_image_);
+  hub_->Sign();
+  TerminalForTests terminal(folder_ + "/t", *hub_, old_image_, "1.0.0");
+  terminal.Set("rate_limit = 32768");  // ten seconds; the server is asked after five
+  hub_->Offer({.payload_path = full});
+  hub_->CancelWhenHeard(110);
+  EXPECT_EQ(terminal.BootAndRun().status, 0) << terminal.FileText("log");
+  const auto heard = hub_->heard();
+  ASSERT_FALSE(heard.empty());
+  EXPECT_TRUE(heard.back().about_cancel);
+  EXPECT_EQ(heard.back().finished, "success");
+  for (const Heard& h : heard) EXPECT_NE(h.code, 120) << "it was written to its end";
+  EXPECT_EQ(terminal.SlotBytes('b').substr(0, 4096), std::string(4096, '\xff')) << "what was canceled stays";
+  EXPECT_EQ(terminal.Record().trial, TILL_BOOT_NO_SLOT);
+  EXPECT_TRUE(terminal.Holds('a', old_image_));
+  // The next action is none the worse for it.
+  hub_->CancelWhenHeard(-1);
+  const std::string conf = terminal.FileText("tilld.conf");
+  std::ofstream(terminal.config_file(), std::ios::binary) << conf.substr(0, conf.find("rate_limit"));
+  hub_->Offer({.action = "2", .payload_path = full});
+  terminal.BootUntilItRests();
+  EXPECT_EQ(hub_->Outcome("2"), "success") << terminal.FileText("log");
+}
+
 TEST_F(AgentTest, SaysThatTheImageRunsAlready) {
   const std::string full = hub_->PublishPayload("1.0.0", "", old_image_);
   hub_->Sign();

@@ -1,9 +1,13 @@
 // The boot record's two sectors and the journal's log on NOR: cut at every operation, with every tear, and worn.
 #include "device/record_flash.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "device/journal.h"
+#include "device/slots/mtd.h"
 #include "tests/power/nor_sim.h"
 
 namespace till::device {
@@ -163,6 +167,21 @@ TEST(Journal, WearsItsSectorsLessThanAHundredThousandTimesInTenYears) {
   printf("journal: %.2f erases of a sector per update, %.0f in ten years of daily updates\n", erases_per_update,
          in_ten_years);
   EXPECT_LT(in_ten_years, 100'000);
+}
+
+// TILL_REAL_RECORDS: an MTD of two erase sectors whose driver is a kernel's (./dev qemu --only mtd).
+TEST(RealFlash, HoldsRecordsAndTheJournal) {
+  const char* path = getenv("TILL_REAL_RECORDS");
+  if (!path) GTEST_SKIP() << "TILL_REAL_RECORDS";
+  for (const RecordKind kind : {RecordKind::kInPlace, RecordKind::kLog}) {
+    ASSERT_TRUE(OpenMtd(OpenFile(path, O_RDWR).value()).value()->Erase(0).ok());
+    for (uint32_t number = 1; number < 400; number += kind == RecordKind::kLog ? 1 : 40) {
+      Writer writer(OpenRecords(path, 0, kind, false).value());
+      ASSERT_TRUE(writer.Write(number).ok());
+      EXPECT_TRUE(Holds(*writer.file, number));
+      EXPECT_TRUE(Holds(*OpenRecords(path, 0, kind, false).value(), number)) << number;
+    }
+  }
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ constexpr char kPayload[] = "payloads/pos/2.0.0/rootfs/full";
 // Which run of the agent the link fails in.
 enum class In : uint8_t { kInstall, kTrial };
 
-class BrokenLink : public AgentTest {
+// The parameter: which quarter of the places, so that the long tier can run in four processes.
+class BrokenLink : public AgentTest, public testing::WithParamInterface<unsigned> {
  protected:
   void SetUp() override {
     AgentTest::SetUp();
@@ -55,11 +56,11 @@ class BrokenLink : public AgentTest {
     const std::string place = std::string(netfault::FaultName(fault)) + " at byte " + std::to_string(after) +
                               (in == In::kTrial ? " of the trial" : "");
     // Wrong bytes from the only source there is end the action, with the reason: payload (T2023), metadata (T2013), the
-    // offer's own hashes and sizes (T2014).
+    // offer's own hashes and sizes (T2014), its names (T2012).
     const bool wrong_bytes = in == In::kInstall && (fault == Fault::kCorrupt || fault == Fault::kReplay);
     const bool refused =
-        wrong_bytes && (outcome.starts_with("failure: T2013") || outcome.starts_with("failure: T2014") ||
-                        outcome.starts_with("failure: T2023"));
+        wrong_bytes && (outcome.starts_with("failure: T2012") || outcome.starts_with("failure: T2013") ||
+                        outcome.starts_with("failure: T2014") || outcome.starts_with("failure: T2023"));
     EXPECT_TRUE(outcome == "success" || refused) << place << ": " << outcome << "\n" << terminal.FileText("log");
     EXPECT_EQ(terminal.running(), refused ? 'a' : 'b') << place;
     EXPECT_TRUE(terminal.Holds(terminal.running(), refused ? old_image_ : new_image_)) << place;
@@ -69,19 +70,20 @@ class BrokenLink : public AgentTest {
 
   // Faults in the bytes [begin, end), `step` apart.
   void Break(uint64_t begin, uint64_t end, uint64_t step, In in = In::kInstall) {
-    for (uint64_t at = begin; at < end && !HasFailure(); at += step) {
+    for (uint64_t at = begin + GetParam() * step; at < end && !HasFailure(); at += step * kQuarters) {
       Update(kEnds[ends_++ % std::size(kEnds)], at, in);
       if (ends_ % kOthersEvery == 0) Update(kOthers[others_++ % std::size(kOthers)], at, in);
     }
   }
 
+  static constexpr unsigned kQuarters = 4;
   const size_t kOthersEvery = getenv("TILL_LONG") ? 8 : 1;
   std::unique_ptr<FaultProxy> proxy_;
   uint64_t marked_at_ = 0;
   unsigned updates_ = 0, ends_ = 0, others_ = 0;
 };
 
-TEST_F(BrokenLink, AtAnyByteCostsAnotherTry) {
+TEST_P(BrokenLink, AtAnyByteCostsAnotherTry) {
   const uint64_t payload = hub_->payload(kPayload).size();
   proxy_->Watch(hub_->payload(kPayload).substr(0, 64));
   const uint64_t whole = Update(Fault::kNone, 0);
@@ -100,10 +102,13 @@ TEST_F(BrokenLink, AtAnyByteCostsAnotherTry) {
 }
 
 // Given up after a minute below the lowest rate: too long for every commit.
-TEST_F(BrokenLink, ThatFallsSilentIsGivenUp) {
+TEST_P(BrokenLink, ThatFallsSilentIsGivenUp) {
   if (getenv("TILL_LONG") == nullptr) GTEST_SKIP() << "TILL_LONG=1";
-  for (const uint64_t at : {uint64_t{100}, uint64_t{5'000}, uint64_t{150'000}}) Update(Fault::kStall, at);
+  constexpr uint64_t kPlaces[kQuarters] = {100, 5'000, 150'000, 311'000};
+  Update(Fault::kStall, kPlaces[GetParam()]);
 }
+
+INSTANTIATE_TEST_SUITE_P(Quarters, BrokenLink, testing::Range(0u, 4u));
 
 }  // namespace
 }  // namespace till::device

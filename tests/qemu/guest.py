@@ -1,7 +1,7 @@
 """Builds what the emulated terminal runs: Debian's malta kernel, a first file system that finds its slot, a root file
 system with our mipsel programs, slot images of several versions, and a disk. Cached in build/qemu; used by rig.py.
 """
-import hashlib, json, lzma, os, random, re, shutil, struct, subprocess, sys
+import gzip, hashlib, json, lzma, os, random, re, shutil, struct, subprocess, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OUT = os.path.join(ROOT, "build", "qemu")
@@ -42,7 +42,7 @@ def packages():
     return folder
 
 
-def modules(folder):
+def modules(folder, wanted):
     """The wanted modules in loading order."""
     (version,) = os.listdir(os.path.join(folder, "lib", "modules"))
     paths = {}
@@ -59,7 +59,7 @@ def modules(folder):
             load(other.replace("-", "_"))
         order.append(name)
 
-    for name in MODULES:
+    for name in wanted:
         load(name)
     return [(name, paths[name]) for name in order]
 
@@ -81,19 +81,23 @@ def kernel(folder):
     return plain, 0x80100000, entry
 
 
-def initramfs(folder):
+def initramfs(folder, wanted=MODULES, init="initramfs.sh", files=()):
+    """`files`: (name, mode, bytes) more; with them it is read once, and packed fast."""
     directories = ["bin", "dev", "proc", "sys", "lib", "new"]
     entries = [(d, 0o040755, b"", (0, 0)) for d in directories]
     entries.append(("dev/console", 0o020600, b"", (5, 1)))
     entries.append(("bin/busybox", 0o100755, open(os.path.join(folder, "bin", "busybox"), "rb").read(), (0, 0)))
     order = []
-    for name, path in modules(folder):
+    for name, path in modules(folder, wanted):
         stripped = os.path.join(OUT, "module.ko")
         run("mipsel-linux-gnu-strip", "--strip-debug", "-o", stripped, path)
         entries.append((f"lib/{name}.ko", 0o100644, open(stripped, "rb").read(), (0, 0)))
         order.append(name)
     entries.append(("lib/order", 0o100644, "\n".join(order).encode() + b"\n", (0, 0)))
-    entries.append(("init", 0o100755, open(os.path.join(HERE, "initramfs.sh"), "rb").read(), (0, 0)))
+    entries.append(("init", 0o100755, open(os.path.join(HERE, init), "rb").read(), (0, 0)))
+    entries += [(name, 0o100000 | mode, data, (0, 0)) for name, mode, data in files]
+    if files:
+        return gzip.compress(cpio(entries), 1)
     return lzma.compress(cpio(entries), format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC32,
                          filters=[{"id": lzma.FILTER_LZMA2, "dict_size": MIB}])
 

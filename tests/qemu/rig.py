@@ -3,17 +3,16 @@
 updated over the emulated network by a real tillhub on this machine.
 
 usage: rig.py [--kills N] [--seed S] [--only SCENARIO] [--cpu CPU] [--keep]
-Scenarios: update (a delta, confirmed), unhealthy (a failing health check rolls back), crash (a panic at every start:
+Scenarios: mtd (slots and records on the kernel's own MTD, NAND and UBI drivers), update (a delta, confirmed), unhealthy (a failing health check rolls back), crash (a panic at every start:
 the boot code gives up), hang (a watchdog ends it), kill (QEMU killed with -9 at N random instants).
 Prints one JSON line for each scenario; ends with 1 when one failed. The console of the terminal is in build/qemu/run.
 """
 # covers F01 F08
 import argparse, json, os, queue, random, re, shutil, signal, struct, subprocess, sys, threading, time, zlib
 
-import guest
+import guest, real_flash
+from hub import Failed, Hub, check
 
-ROOT = guest.ROOT
-BIN = os.path.join(ROOT, "build", "dev", "bin")
 RUN = os.path.join(guest.OUT, "run")
 CONFIG = """server = http://10.0.2.2:{port}
 controller_id = pos-1
@@ -31,89 +30,6 @@ poll_s = 2
 rate_limit = 98304
 tries = 5
 """
-RELEASE = """[product]
-name = "pos-malta"
-board = ["malta,rig"]
-[image.rootfs]
-file = "{image}"
-[delta]
-from = "{bases}"
-profile = "mt7688-64m"
-keep_if = "delta < 0.9 * full"
-[sign]
-keys = "keys"
-[release]
-out = "out"
-rollback_index = {index}
-"""
-
-
-class Failed(Exception):
-    pass
-
-
-def check(condition, what):
-    if not condition:
-        raise Failed(what)
-
-
-class Hub:
-    """tillhub with every release published, and one terminal known to it."""
-
-    def __init__(self):
-        self.folder = os.path.join(RUN, "hub")
-        os.makedirs(self.folder)
-        self.log = open(os.path.join(RUN, "hub.log"), "w")
-        self.server = subprocess.Popen(
-            [os.path.join(BIN, "tillhub"), "serve", "--data", os.path.join(self.folder, "data"), "--listen",
-             "127.0.0.1:0", "--min-polling-time", "00:00:01"], stdout=subprocess.PIPE, stderr=self.log, text=True)
-        self.url = json.loads(self.server.stdout.readline())["url"]
-        self.env = dict(os.environ, TILL_URL=self.url,
-                        TILL_TOKEN=open(os.path.join(self.folder, "data", "admin.token")).read().strip())
-        self.token = json.loads(self.ctl("device", "add", "pos-1", "--json"))["securityToken"]
-        self.rollouts = 0
-        self.delta_bytes = {}
-
-    def tool(self, *command):
-        done = subprocess.run([os.path.join(BIN, command[0]), *command[1:]], cwd=self.folder, env=self.env,
-                              capture_output=True, text=True)
-        check(done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}")
-        return done.stdout
-
-    def ctl(self, *arguments):
-        return self.tool("tillctl", *arguments)
-
-    def publish(self, images):
-        for version, path in images.items():
-            # What runs when it is rolled out: 1.1.0 after the refused ones, each 2.x after the one before.
-            base = {"1.0.0": "", "1.1.0": "1.0.0"}.get(version, "1.1.0")
-            if version.startswith("2.") and version != "2.0.0":
-                base = "2.%d.0" % (int(version.split(".")[1]) - 1)
-            with open(os.path.join(self.folder, "tillrace.toml"), "w") as out:
-                out.write(RELEASE.format(image=path, index=guest.VERSIONS[version][0],
-                                         bases="versions=" + base if base else "all"))
-            if not os.path.exists(os.path.join(self.folder, "keys")):
-                self.tool("tillpack", "keys", "init")
-            self.tool("tillpack", "release", "--version", version)
-            made = os.path.join(self.folder, "out", version)
-            self.delta_bytes[version] = min(os.path.getsize(os.path.join(made, name)) for name in os.listdir(made)
-                                            if name.endswith(".till"))
-            self.tool("tillpack", "publish", os.path.join("out", version), "--server", self.url)
-
-    def roll_out(self, version):
-        """Starts it; the process ends with 0 when the terminal has confirmed, with 1 when it has not."""
-        self.rollouts += 1
-        name = f"r{self.rollouts}-{version}"
-        self.ctl("rollout", "create", name, "--release", version, "--waves", "100", "--start")
-        return subprocess.Popen([os.path.join(BIN, "tillctl"), "rollout", "watch", name], cwd=self.folder,
-                                env=self.env, stdout=subprocess.DEVNULL, stderr=self.log)
-
-    def device(self):
-        return json.loads(self.ctl("device", "get", "pos-1", "--json"))
-
-    def stop(self):
-        self.server.terminate()
-        self.server.wait()
 
 
 class Terminal:
@@ -202,7 +118,7 @@ class Rig:
         shutil.rmtree(RUN, ignore_errors=True)
         os.makedirs(RUN)
         self.images = guest.slot_images(self.wanted())
-        self.hub = Hub()
+        self.hub = Hub(os.path.join(RUN, "hub"))
         self.terminal = None
         self.hub.publish({v: path for v, path in self.images.items() if v < "2"})
         self.start()
@@ -360,6 +276,18 @@ class Rig:
         self.hub.stop()
 
 
+def play(scenario, body):
+    """Prints its line; True when it went well."""
+    began = time.monotonic()
+    try:
+        result = dict(ok=True, **body())
+    except Failed as failure:
+        result = dict(ok=False, why=str(failure))
+    print(json.dumps(dict(scenario=scenario, seconds=round(time.monotonic() - began, 1), **result)))
+    sys.stdout.flush()
+    return result["ok"]
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--kills", type=int, default=3)
@@ -368,28 +296,23 @@ def main():
     parser.add_argument("--cpu", default="34Kf")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
-    failed = False
+    wanted = arguments.only.split(",") if arguments.only else ["mtd", "unhealthy", "crash", "hang", "kill"]
+    if "mtd" in wanted and not play("mtd", lambda: real_flash.play(arguments.cpu)):
+        return 1
+    if wanted == ["mtd"]:
+        return 0
     rig = Rig(arguments)
     try:
         for scenario in ("update", "unhealthy", "crash", "hang", "kill"):
-            if arguments.only and scenario not in ("update", *arguments.only.split(",")):
-                continue
-            began = time.monotonic()
-            try:
-                result = dict(ok=True, **getattr(rig, scenario)())
-            except Failed as failure:
-                result, failed = dict(ok=False, why=str(failure)), True
-            print(json.dumps(dict(scenario=scenario, seconds=round(time.monotonic() - began, 1), **result)))
-            sys.stdout.flush()
-            if failed:
-                break
+            if scenario in ("update", *wanted) and not play(scenario, getattr(rig, scenario)):
+                return 1
     finally:
         rig.close()
-    if not failed and not arguments.keep:
+    if not arguments.keep:
         for name in os.listdir(RUN):
             if name.endswith(".img"):
                 os.remove(os.path.join(RUN, name))
-    return 1 if failed else 0
+    return 0
 
 
 if __name__ == "__main__":
