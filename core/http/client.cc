@@ -460,6 +460,10 @@ Status Client::Impl::Perform(Transfer& transfer) {
   Set(CURLOPT_HTTPHEADER, list.get());
   const CURLcode code = curl_easy_perform(easy.get());
   if (!transfer.verdict.ok()) return transfer.verdict.error();
+  // To curl a connection that ends among the headers is an answer with an empty body.
+  if (code == CURLE_OK && !transfer.head_done) {
+    return Error{ErrorCode::kUnavailable, "the connection ended within the answer's head", CURLE_PARTIAL_FILE};
+  }
   if (code == CURLE_OK || transfer.enough) return Ok();
   return FromCurl(code);
 }

@@ -208,6 +208,20 @@ TEST(Send, BoundsWhatThePeerMayAnswer) {
   EXPECT_EQ(fits->header("etag"), "\"v1\"");
 }
 
+// A cut is never an answer: to curl one among the headers is a 200 with an empty body.
+// covers F09
+TEST(Send, AnAnswerCutAtAnyByteIsKUnavailable) {
+  for (size_t cut = 1; cut < Whole().size(); ++cut) {
+    ScriptedServer server([cut](const std::string&, int) { return Whole().substr(0, cut); });
+    Client client({});
+    const Result<Reply> reply = client.Send({.url = server.Url()});
+    ASSERT_FALSE(reply.ok()) << cut;
+    EXPECT_EQ(reply.error().code, ErrorCode::kUnavailable) << cut << ": " << reply.error().what;
+    if (cut >= Whole().size() - kObject.size()) continue;
+    EXPECT_EQ(DownloadOnce(server.Url()).code(), ErrorCode::kUnavailable) << cut;
+  }
+}
+
 TEST(Send, WhatCannotBeSentIsKInvalid) {
   Client client({});
   for (const char* url : {"", "not a url", "file:///etc/passwd", "ftp://127.0.0.1/", "http://user:pass@127.0.0.1/",
