@@ -1,7 +1,7 @@
 /*
  * A plugin for QEMU's user emulation that counts the guest's instructions between two marks. The guest sets a mark
  * with the raw system call getppid(MARK, number), which means nothing to the kernel; each mark goes to the file named
- * by the plugin's argument out= as a line "number instructions".
+ * by the plugin's argument out= as a line "number instructions", and the end of the program as "exit instructions".
  * Built and run by count_instructions.py. API: qemu-plugin.h of Debian's qemu 7.2 (plugin interface version 1).
  */
 #include <qemu-plugin.h>
@@ -31,6 +31,12 @@ static void on_syscall(qemu_plugin_id_t id, unsigned int cpu, int64_t number, ui
   fflush(marks);
 }
 
+static void on_exit_of_guest(qemu_plugin_id_t id, void* nothing) {
+  (void)id, (void)nothing;
+  fprintf(marks, "exit %llu\n", (unsigned long long)instructions);
+  fflush(marks);
+}
+
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t* info, int count, char** arguments) {
   (void)info;
   if (count != 1 || strncmp(arguments[0], "out=", 4) != 0) return 1;
@@ -38,5 +44,6 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
   if (marks == NULL) return 1;
   qemu_plugin_register_vcpu_tb_trans_cb(id, count_block);
   qemu_plugin_register_vcpu_syscall_cb(id, on_syscall);
+  qemu_plugin_register_atexit_cb(id, on_exit_of_guest, NULL);
   return 0;
 }

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """count_instructions.py [--blocks BYTES] [--bytes N] [FILE]
+       count_instructions.py --run PROGRAM [ARGUMENT...]
 
 Instructions of a MIPS 24KEc for each plain byte, by codec and level: the table in delta/diff/profile.cc. N bytes
-(1 MiB) of FILE in blocks of 256 KiB from all over it; without FILE, libcrypto of Debian's mipsel libssl3. One line a row.
+(1 MiB) of FILE in blocks of 256 KiB from all over it; without FILE, libcrypto of Debian's mipsel libssl3.
+--run: all instructions of one program of the terminal, to compare an estimate with; say, after ./dev build,
+  --run build/mipsel/bin/till-apply --base OLD --payload DELTA --out /dev/null
 
 How: bench/terminal_costs.cc, built by the mipsel preset with the pinned codecs, runs under qemu-mipsel with
 bench/instruction_counter.c, a TCG plugin that counts every executed guest instruction between marks. It counts
@@ -47,7 +50,21 @@ def sample(path, block, total, work):
     return cut
 
 
+def count(work, *command):
+    """What the guest printed, and its marks."""
+    plugin, marks = work / "count.so", work / "marks"
+    run("cc", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-isystem", header(), "-o", plugin,
+        TOP / "bench/instruction_counter.c")
+    printed = run("qemu-mipsel", "-cpu", "34Kf", "-L", TOP / "build/mipsel-sysroot", "-plugin",
+                  f"{plugin},out={marks}", *command)
+    return printed, {mark: int(spent) for mark, spent in map(str.split, marks.read_text().splitlines())}
+
+
 def main():
+    if sys.argv[1:2] == ["--run"] and len(sys.argv) > 2:
+        with tempfile.TemporaryDirectory() as folder:
+            printed, at = count(pathlib.Path(folder), *sys.argv[2:])
+        return print(f"{printed}{at['exit']} instructions")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", nargs="?")
     parser.add_argument("--blocks", type=int, default=256 << 10)
@@ -56,17 +73,12 @@ def main():
     run("cmake", "--build", BUILD, "--target", "terminal_costs", "-j", os.environ.get("TILL_JOBS", "2"))
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
-        plugin, marks = work / "count.so", work / "marks"
-        run("cc", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-isystem", header(), "-o", plugin,
-            TOP / "bench/instruction_counter.c")
-        printed = run("qemu-mipsel", "-cpu", "34Kf", "-L", TOP / "build/mipsel-sysroot",
-                      "-plugin", f"{plugin},out={marks}", BUILD / "bench/terminal_costs",
-                      sample(arguments.file, arguments.blocks, arguments.bytes, work), arguments.blocks)
-        at = dict(map(int, line.split()) for line in marks.read_text().splitlines())
+        printed, at = count(work, BUILD / "bench/terminal_costs",
+                            sample(arguments.file, arguments.blocks, arguments.bytes, work), arguments.blocks)
     for line in printed.splitlines():
-        number, codec, way, count = line.split()
-        spent = at[int(number) + 1] - at[int(number)]
-        print(f"{codec:18} {way:7} {spent / int(count):10.1f}")
+        number, codec, way, plain_bytes = line.split()
+        spent = at[str(int(number) + 1)] - at[number]
+        print(f"{codec:18} {way:7} {spent / int(plain_bytes):10.1f}")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ Result<size_t> RecodeDecode(const Recode& recode, ByteView coded, MutableByteVie
 
 Result<size_t> RecodeEncode(const Recode& recode, ByteView plain, MutableByteView coded, MutableByteView memory) {
   TILL_TRY(CheckRecode(recode));
+  // No payload has one; lz4's high compression reads at its address, which may be none.
+  if (plain.empty()) return Error{ErrorCode::kCorrupt, "a block without bytes", 0};
   const uint64_t bound = CodedBound(plain.size());
   if (coded.size() < bound) return Error{ErrorCode::kLimit, "room for a coded block", bound};
   coded = coded.first(bound);

@@ -19,7 +19,7 @@ namespace till::delta {
 Result<size_t> RecodeDecode(const Recode& recode, ByteView coded, MutableByteView plain, MutableByteView workspace);
 
 // `coded` has at least CodedBound(plain.size()) bytes: exactly so many are offered to the encoder. Answers how many it
-// used.
+// used. An empty block is refused.
 Result<size_t> RecodeEncode(const Recode& recode, ByteView plain, MutableByteView coded, MutableByteView workspace);
 
 }  // namespace till::delta

@@ -1,6 +1,6 @@
 // What a terminal can do and what its time is worth: the numbers the planner decides by.
-//   Instructions are those of a MIPS 24Kf, counted under qemu-user with a plugin on 10.5 MB of ELF data
-//   (2026-11). The plugin is not in the tree yet (docs/known-gaps.md).
+//   Instructions are those of a MIPS 24KEc, counted under qemu-user by tools/count_instructions.py, which makes the
+//   table in profile.cc again.
 #pragma once
 
 #include <string_view>

@@ -99,6 +99,20 @@ TEST(TillpackProgram, SaysWhenTheMetadataIsNotBesideTheRelease) {
   EXPECT_NE(verified.errors.find("T1009"), std::string::npos) << verified.errors;
 }
 
+TEST(TillpackProgram, RefusesImagesThatAreTooLongBeforeItReadsThem) {
+  const Scratch scratch;
+  scratch.Write("small", Noise(1, 5000));
+  scratch.Write("huge", {});
+  std::filesystem::resize_file(scratch.Path("huge"), uint64_t{5} << 30);  // holes alone
+  for (const auto& [from, to] : {std::pair("small", "huge"), std::pair("huge", "small")}) {
+    const ToolRun run =
+        RunTillpack({"delta", "--from", scratch.Path(from), "--to", scratch.Path(to), "-o", scratch.Path("delta")});
+    EXPECT_EQ(run.exit_code, 1);
+    EXPECT_NE(run.errors.find("huge"), std::string::npos) << run.errors;
+    EXPECT_FALSE(std::filesystem::exists(scratch.Path("delta")));
+  }
+}
+
 TEST(TillpackProgram, KnowsItsVersionAndGivesUsageErrorsACode) {
   EXPECT_EQ(RunTillpack({"--version"}).exit_code, 0);
   EXPECT_FALSE(RunTillpack({"--version"}).out.empty());

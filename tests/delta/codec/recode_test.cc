@@ -141,6 +141,15 @@ TEST(Recode, WithTooLittleMemoryFailsAndSaysSo) {
   }
 }
 
+TEST(Recode, MakesNoEmptyBlocks) {
+  Bytes coded(CodedBound(0));
+  for (const Recode& recode :
+       {Recode::Xz({}), Recode::Zlib({}), Recode::Zstd(3), Recode::Lz4(true), Recode::Lzma({})}) {
+    Bytes memory(RecodeEncodeBytes(recode, 0));
+    EXPECT_EQ(RecodeEncode(recode, {}, coded, memory).error().code, ErrorCode::kCorrupt);
+  }
+}
+
 TEST(RecodeParameters, HaveOneFormAndBounds) {
   for (const Named& c : AllRecodes()) {
     ByteWriter out;
