@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
   if (argc != 4 || strlen(argv[2]) > UBI_MAX_VOLUME_NAME) return 2;
   request.bytes = strtoll(argv[3], NULL, 10);
   request.name_len = (short)strlen(argv[2]);
-  strcpy(request.name, argv[2]);
+  memcpy(request.name, argv[2], (size_t)request.name_len);
   if (ioctl(open(argv[1], O_RDONLY), UBI_IOCMKVOL, &request) == 0) return 0;
   perror(argv[1]);
   return 1;

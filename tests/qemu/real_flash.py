@@ -28,22 +28,13 @@ poll_s = 1
 """
 
 
-def make_volumes():
-    """A static program of four lines' work: busybox here has no ubimkvol."""
-    path = os.path.join(RUN, "make_volume")
-    subprocess.run(["mipsel-linux-gnu-gcc", "-Os", "-static", "-o", path, os.path.join(guest.HERE, "make_volume.c")],
-                   check=True)
-    return path
-
-
 def files(config, image):
     programs = {name: os.path.join(guest.ROOT, "build", "mipsel", folder, name)
-                for name, folder in (("tilld", "bin"), ("device_test", "tests"))}
+                for name, folder in (("tilld", "bin"), ("device_test", "tests"), ("make_volume", "tests"))}
     for name, path in programs.items():
         stripped = os.path.join(RUN, name)
         subprocess.run(["mipsel-linux-gnu-strip", "-o", stripped, path], check=True)
         programs[name] = stripped
-    programs["make_volume"] = make_volumes()
     libraries = guest.libraries(programs.values())
     found = [(f"bin/{name}", 0o755, path) for name, path in programs.items()]
     found += [(f"lib/{name}", 0o755, path) for name, path in libraries.items()]

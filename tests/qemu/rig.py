@@ -3,8 +3,9 @@
 updated over the emulated network by a real tillhub on this machine.
 
 usage: rig.py [--kills N] [--seed S] [--only SCENARIO] [--cpu CPU] [--keep]
-Scenarios: mtd (slots and records on the kernel's own MTD, NAND and UBI drivers), update (a delta, confirmed), unhealthy (a failing health check rolls back), crash (a panic at every start:
-the boot code gives up), hang (a watchdog ends it), kill (QEMU killed with -9 at N random instants).
+Scenarios: mtd (slots and records on the kernel's own MTD, NAND and UBI drivers), update (a delta, confirmed),
+unhealthy (a failing health check rolls back), crash (a panic at every start: the boot code gives up), hang (a watchdog
+ends it), kill (QEMU killed with -9 at N random instants).
 Prints one JSON line for each scenario; ends with 1 when one failed. The console of the terminal is in build/qemu/run.
 """
 # covers F01 F08

@@ -213,8 +213,7 @@ TEST(Send, BoundsWhatThePeerMayAnswer) {
 TEST(Send, AnAnswerCutAtAnyByteIsKUnavailable) {
   for (size_t cut = 1; cut < Whole().size(); ++cut) {
     ScriptedServer server([cut](const std::string&, int) { return Whole().substr(0, cut); });
-    Client client({});
-    const Result<Reply> reply = client.Send({.url = server.Url()});
+    const Result<Reply> reply = Client({}).Send({.url = server.Url()});
     ASSERT_FALSE(reply.ok()) << cut;
     EXPECT_EQ(reply.error().code, ErrorCode::kUnavailable) << cut << ": " << reply.error().what;
     if (cut >= Whole().size() - kObject.size()) continue;
