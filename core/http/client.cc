@@ -339,9 +339,11 @@ struct Client::Impl {
   Status Perform(Transfer& transfer);
   template <typename Value>
   void Set(CURLoption option, Value value) {
-    curl_easy_setopt(easy.get(), option, value);
+    // Without its URL curl would call it bad, without its CA file it would believe the system's.
+    no_memory = curl_easy_setopt(easy.get(), option, value) == CURLE_OUT_OF_MEMORY || no_memory;
   }
 
+  bool no_memory = false;  // for an option of this transfer
   ClientOptions options;
   std::unique_ptr<CURL, CurlEnd> easy;
   CurlList list;
@@ -364,6 +366,7 @@ Status Client::Impl::Prepare(const std::string& url, const std::vector<HeaderFie
   if (!easy) return Error{ErrorCode::kUnavailable, "libcurl cannot start", CURLE_FAILED_INIT};
   if (!IsPlausibleUrl(url)) return Error{ErrorCode::kInvalid, "not a usable URL", CURLE_URL_MALFORMAT};
   curl_easy_reset(easy.get());  // keeps connections and TLS sessions
+  no_memory = false;
   list.reset();
   upload.reset();
   for (const HeaderField& field : headers) TILL_TRY(AddHeader(field.name, field.value));
@@ -458,6 +461,7 @@ Status Client::Impl::PrepareBody(const Call& call, Transfer& transfer) {
 
 Status Client::Impl::Perform(Transfer& transfer) {
   Set(CURLOPT_HTTPHEADER, list.get());
+  if (no_memory) return FromCurl(CURLE_OUT_OF_MEMORY);
   const CURLcode code = curl_easy_perform(easy.get());
   if (!transfer.verdict.ok()) return transfer.verdict.error();
   // To curl a connection that ends among the headers is an answer with an empty body.

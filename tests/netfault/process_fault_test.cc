@@ -2,7 +2,8 @@
 // killed at the n-th call that writes, given EIO, ENOSPC, EINTR there, a short or a lost write, or no memory at the
 // n-th allocation. Then it is started again until it rests: every time the terminal runs one of the two signed images
 // whole, and the update is done or honestly reported as failed.
-//   TILL_LONG=1: every such call, every allocation, and a kill at every system call at all. Otherwise a sample.
+//   TILL_LONG=1: every such call, every allocation, and a kill at every system call at all; TILL_LONG=6500: from the
+//   6500th on. Otherwise a sample.
 //   (strace counts the calls of each process for itself: the n-th of tilld and the n-th of its child fail both.)
 // covers F04 F05 F12
 #include <fcntl.h>
@@ -31,6 +32,7 @@ enum class In : uint8_t { kInstall, kTrial };
 constexpr In kBoth[] = {In::kInstall, In::kTrial};
 
 bool Every() { return getenv("TILL_LONG") != nullptr; }
+uint64_t First() { return Every() ? ParseUint(getenv("TILL_LONG")).value() : 1; }
 
 int RunAndWait(const std::vector<std::string>& words, const std::vector<std::string>& more_environment,
                const std::string& output) {
@@ -117,7 +119,7 @@ class FailingProcess : public AgentTest {
       const uint64_t calls = CountCalls(in, set);
       ASSERT_GT(calls, in == In::kInstall ? 50u : 10u);
       uint64_t runs = 0;
-      for (uint64_t n = 1; n <= calls; n += Every() ? 1 : std::max<uint64_t>(1, calls / samples)) {
+      for (uint64_t n = First(); n <= calls; n += Every() ? 1 : std::max<uint64_t>(1, calls / samples)) {
         UpdateWith(in,
                    {"timeout", "-s", "KILL", "90", "strace", "-f", "-qq", "-o", "/dev/null", "-e",
                     "inject=" + set + ":" + what + ":when=" + std::to_string(n), "--"},
@@ -154,7 +156,7 @@ class FailingProcess : public AgentTest {
     std::ifstream(count_file) >> occasions;
     ASSERT_GE(occasions, preload.at_least);
     uint64_t runs = 0;
-    for (uint64_t n = 1; n <= occasions; n += Every() ? 1 : std::max<uint64_t>(1, occasions / preload.samples)) {
+    for (uint64_t n = First(); n <= occasions; n += Every() ? 1 : std::max<uint64_t>(1, occasions / preload.samples)) {
       environment = common;
       environment.push_back(preload.prefix + "_AT=" + std::to_string(n));
       UpdateWith(in, {}, environment, preload.must_succeed);
