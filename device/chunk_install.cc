@@ -14,7 +14,7 @@ namespace till::device {
 namespace {
 
 constexpr uint64_t kHeldPieceBytes = 256 << 10;         // copied from the base between two looks at the observer
-constexpr uint64_t kCheckpointFetchedBytes = 64 << 10;  // what a cut may cost to fetch again
+constexpr uint64_t kCheckpointFetchedBytes = 32 << 10;  // what a cut may cost to fetch again
 constexpr uint64_t kCheckpointWrittenBytes = 1 << 20;   // what a cut may cost to copy again
 
 class ChunkInstallation {

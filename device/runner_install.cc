@@ -243,18 +243,18 @@ std::optional<InstallEnd> Runner::OnPlanned(uint64_t travel_bytes) {
     end.refusal = Refuse(kFullNotAllowed, "the chunks that are not here come to " + told);
     return end;
   }
-  const uint64_t left = travel_bytes - std::min(travel_bytes, state_.received_bytes);
-  if (config_.data_budget > 0 && server_->takes_reports() && left > BudgetLeft()) {
-    if (left <= config_.data_budget) end.kind = InstallEnd::Kind::kInterrupted;
-    end.refusal = Refuse(kOverBudget, told + " are wanted, " + FormatSize(BudgetLeft()) + " are left this month");
-    return end;
-  }
   Event event = Make(Event::Kind::kProgress);
   event.received_bytes = state_.received_bytes;
   event.travel_bytes = travel_bytes;
   const Status saved = SaveIfChanged(Decide(state_, event).state);
-  if (saved.ok()) return std::nullopt;
-  end.refusal = Refuse(kJournal, saved.error());
+  if (!saved.ok()) {
+    end.refusal = Refuse(kJournal, saved.error());
+    return end;
+  }
+  const uint64_t left = travel_bytes - std::min(travel_bytes, state_.received_bytes);
+  if (config_.data_budget == 0 || !server_->takes_reports() || left <= BudgetLeft()) return std::nullopt;
+  if (left <= config_.data_budget) end.kind = InstallEnd::Kind::kInterrupted;  // AskInstall() waits for the month
+  end.refusal = Refuse(kOverBudget, told + " are wanted, " + FormatSize(BudgetLeft()) + " are left this month");
   return end;
 }
 

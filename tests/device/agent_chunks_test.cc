@@ -142,6 +142,28 @@ TEST_F(Chunks, KeepToTheDataBudgetWhichIsKnownOnceTheBaseWasLookedThrough) {
   EXPECT_EQ(hub_->payload_bytes_sent(), IndexBytes());
 }
 
+// Another update has used up most of the month.
+TEST_F(Chunks, WaitForTheMonthThatCanPayThem) {
+  chunks_ = hub_->PublishChunks("2.0.0", new_image_);
+  const std::string full = hub_->PublishPayload("2.0.0", "", new_image_);
+  const std::string third = ImageForTests(3, 305'000);
+  hub_->PublishImage("2.1.0", third, 2);
+  const std::string next = hub_->PublishChunks("2.1.0", third);
+  Start();
+  terminal_->Set("data_budget = " + std::to_string(hub_->payload(full).size() + 12'000));
+  hub_->Offer({.payload_path = full});
+  terminal_->BootUntilItRests();
+  ASSERT_EQ(hub_->Outcome("1"), "success") << Log();
+  const uint64_t before = hub_->payload_bytes_sent();
+  hub_->Offer({.action = "2", .payload_path = next});
+  for (int i = 0; i < 3; i++) EXPECT_EQ(terminal_->RunAgain().status, 0) << Log();
+  bool waits = false;
+  for (const Heard& h : hub_->heard()) waits = waits || h.detail == "waiting: data budget";
+  EXPECT_TRUE(waits) << Log();
+  EXPECT_EQ(hub_->Outcome("2"), "");
+  EXPECT_LE(hub_->payload_bytes_sent() - before, 12'000u) << "the index, once";
+}
+
 // covers S05
 TEST_F(Chunks, AreRefusedWhenTheirEntryDoesNotAddUp) {
   const auto index_of = [](uint64_t length) {

@@ -61,6 +61,7 @@ Result<int> MemoryFetcher::Fetch(const device::PayloadSource& source, const devi
                                  const std::function<Status(ByteView)>& on_bytes) {
   const size_t index = ParseUint(source.url.substr(source.url.rfind('/') + 1)).value();
   ByteView rest = ByteView(*site_.offers[index].file).subspan(range.from);
+  if (range.length > 0) rest = rest.first(range.length);
   while (!rest.empty()) {
     const ByteView segment = rest.first(std::min(kSegmentBytes, rest.size()));
     if (trace_ != nullptr) trace_->Changed();

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "core/file.h"
+#include "delta/chunks/chunk_assembler.h"
+#include "delta/chunks/chunk_file.h"
 #include "tests/delta/craft.h"
 
 namespace till::power {
@@ -25,7 +27,7 @@ SignedPayload Sign(Craft& craft, const device::SlotImage& target, uint32_t floor
   plan.kind =
       craft.header().kind == delta::PayloadKind::kDelta ? device::Plan::Kind::kDelta : device::Plan::Kind::kFull;
   plan.payload = crypto::Sha256Of(file);
-  plan.payload_bytes = file.size();
+  plan.payload_bytes = plan.travel_bytes = file.size();
   plan.chunk_list_bytes = file.size() - delta::testing::BodyOf(file).size();
   plan.chunk_list = crypto::Sha256Of(ByteView(file).first(plan.chunk_list_bytes));
   if (plan.is_delta()) {
@@ -71,6 +73,28 @@ SignedPayload DeltaPayload(const SignedImage& base, const SignedImage& target, u
     in_frame = 0;
   }
   return Sign(craft, target.info, target.info.rollback_index);
+}
+
+// The image as chunks of 1 KiB on average; what runs has most of them.
+SignedPayload ChunksPayload(const SignedImage& target) {
+  SignedPayload payload;
+  MemorySource image(*target.bytes);
+  MemorySink sink(64 << 20);
+  const delta::ChunkFile made = delta::WriteChunkFile(image, delta::kMinAverageLog2, sink).value();
+  const Bytes file(sink.bytes().begin(), sink.bytes().end());
+  device::Plan& plan = payload.plan;
+  plan.kind = device::Plan::Kind::kChunks;
+  plan.payload = crypto::Sha256Of(file);
+  plan.payload_bytes = file.size();
+  plan.chunk_list_bytes = made.list_bytes;
+  plan.chunk_list = made.list_sha256;
+  plan.index_bytes = plan.travel_bytes = made.index_bytes;
+  plan.index = made.index_sha256;
+  plan.arena_bytes = delta::ChunkAssembler::ArenaBytesFor(made.index);
+  plan.target = target.info;
+  plan.signed_floor = target.info.rollback_index;
+  payload.file = std::make_shared<const Bytes>(file);
+  return payload;
 }
 
 // The next version: every other stretch is new, in bytes that differ from the old ones everywhere.
@@ -146,7 +170,7 @@ void PlayTo(Scenario& scenario, const std::string& data_dir, bool to_reboot) {
 }  // namespace
 
 const std::vector<std::string>& Kinds() {
-  static const std::vector<std::string> kKinds = {"full",     "delta",    "resume",  "app-only",
+  static const std::vector<std::string> kKinds = {"full",     "delta",    "chunks",  "resume", "app-only",
                                                   "fallback", "rollback", "confirm", "crash"};
   return kKinds;
 }
@@ -157,6 +181,7 @@ Scenario MakeScenario(const std::string& kind, const Geometry& geometry, const s
   const SignedPayload full = FullPayload(site.images[1], geometry.frame_bytes);
   const SignedPayload small = DeltaPayload(site.images[0], site.images[1], geometry.frame_bytes);
   site.offers = {kind == "full" ? full : small};
+  if (kind == "chunks") site.offers = {ChunksPayload(site.images[1])};
   std::string outcome = "success";
   std::string version = "1.1.0";
   if (kind == "fallback") site.offers = {Damaged(small), full};
