@@ -9,9 +9,9 @@ namespace {
 constexpr uint64_t kMt7688 = 232'000'000;
 
 constexpr Profile kProfiles[] = {
-    // A second of the till's time against 8 KiB of a metered link: a block is made again when that saves more.
-    {"mt7688-64m", 6'815'744, 4 << 20, 2 << 20, 3, kMt7688, kMt7688 / 8192},
-    {"mt7688-128m", 16 << 20, 16 << 20, 16 << 20, 4, kMt7688, kMt7688 / 8192},
+    // A second of the till's time against 6 KiB of a metered link: a block is made again when that saves more.
+    {"mt7688-64m", 6'815'744, 4 << 20, 2 << 20, 3, kMt7688, kMt7688 / 6144},
+    {"mt7688-128m", 16 << 20, 16 << 20, 16 << 20, 4, kMt7688, kMt7688 / 6144},
     {"generic", 64 << 20, 64 << 20, 64 << 20, 4, 2'000'000'000, 2'000'000'000 / 65536},
 };
 

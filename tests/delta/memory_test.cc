@@ -109,7 +109,7 @@ TEST(ApplierMemory, StaysWithinTheBarsOfTheTerminal) {
   EXPECT_LE(ArenaBytesFor(Typical(256 << 10, {Recode::Xz(openwrt), metadata})), 6.5 * (1 << 20));
   const Recode xz_128 = Recode::Xz({.dictionary = 17});
   PayloadHeader small = Typical(128 << 10, {xz_128, metadata});
-  small.cache_blocks = 1;  // two would be 26 KiB too many with a model and a map
+  small.cache_blocks = 1;  // two are too many with a model
   small.window_logs[kControl] = kMinLzmaWindowLog;
   EXPECT_LE(ArenaBytesFor(small), 4u << 20);
   EXPECT_LE(ArenaBytesFor(Typical(256 << 10, {Recode::Zlib({})})), 4u << 20);
