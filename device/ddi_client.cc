@@ -68,10 +68,12 @@ http::ClientOptions DdiClient::HttpOptions(const Config& config) {
   return options;
 }
 
-DdiClient::DdiClient(const Config& config, std::string token, const std::atomic<bool>* cancel)
+DdiClient::DdiClient(const Config& config, std::string token, const std::atomic<bool>* cancel,
+                     std::function<int64_t()> earliest_unix_s)
     : http_([&] {
         http::ClientOptions options = HttpOptions(config);
         options.cancel = cancel;
+        options.earliest_unix_s = std::move(earliest_unix_s);
         options.total_timeout_ms = 30'000;
         return options;
       }()),

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,7 +18,8 @@ namespace till::device {
 class DdiClient final : public UpdateServer {
  public:
   // `cancel`: see http::ClientOptions. `token` is sent as a target token when not empty.
-  DdiClient(const Config& config, std::string token, const std::atomic<bool>* cancel);
+  DdiClient(const Config& config, std::string token, const std::atomic<bool>* cancel,
+            std::function<int64_t()> earliest_unix_s = nullptr);
 
   Result<std::optional<BaseAnswer>> Poll(bool fresh) override;
   Result<Deployment> GetDeployment(const std::string& url) override;

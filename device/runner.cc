@@ -70,8 +70,12 @@ Runner::Runner(const Config& config, std::string token, SlotId running, Parts pa
   for (size_t i = 0; components.ok() && i < components->size() && i <= more_slots_.size(); i++) {
     components_.push_back((*components)[i].name);
   }
-  if (!server_) server_ = std::make_unique<DdiClient>(config, token_, &StopAsked());
-  if (!fetcher_) fetcher_ = std::make_unique<ConfinedFetcher>(FetcherOptions(config));
+  const auto earliest = [this] { return judge_ && judge_->ClockIsWrong() ? judge_->NowUnixS() : int64_t{0}; };
+  if (!server_) server_ = std::make_unique<DdiClient>(config, token_, &StopAsked(), earliest);
+  if (fetcher_) return;
+  ConfinedFetcher::Options options = FetcherOptions(config);
+  options.http.earliest_unix_s = earliest;
+  fetcher_ = std::make_unique<ConfinedFetcher>(std::move(options));
 }
 
 void Runner::Complain(const Refusal& refusal) {

@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/http/tls_time.h"
 #include "core/text.h"
 
 namespace till::http {
@@ -343,7 +344,8 @@ struct Client::Impl {
     no_memory = curl_easy_setopt(easy.get(), option, value) == CURLE_OUT_OF_MEMORY || no_memory;
   }
 
-  bool no_memory = false;  // for an option of this transfer
+  bool no_memory = false;       // for an option of this transfer
+  int64_t earliest_unix_s = 0;  // what the certificates of this transfer are judged by; outlives the handle
   ClientOptions options;
   std::unique_ptr<CURL, CurlEnd> easy;
   CurlList list;
@@ -402,7 +404,18 @@ Status Client::Impl::Prepare(const std::string& url, const std::vector<HeaderFie
   return Ok();
 }
 
+CURLcode OnCurlTls(CURL*, void* ssl_context, void* user) {
+  JudgeCertificatesBy(ssl_context, static_cast<int64_t*>(user));
+  return CURLE_OK;
+}
+
 void Client::Impl::PrepareTls() {
+  earliest_unix_s = options.ca_file.empty() || !options.earliest_unix_s ? 0 : options.earliest_unix_s();
+  const char* backend = curl_version_info(CURLVERSION_NOW)->ssl_version;
+  if (earliest_unix_s > 0 && backend != nullptr && std::string_view(backend).starts_with("OpenSSL")) {
+    Set(CURLOPT_SSL_CTX_FUNCTION, &OnCurlTls);
+    Set(CURLOPT_SSL_CTX_DATA, static_cast<void*>(&earliest_unix_s));
+  }
   Set(CURLOPT_SSL_VERIFYPEER, 1L);
   Set(CURLOPT_SSL_VERIFYHOST, 2L);
   Set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));

@@ -24,6 +24,9 @@ struct ClientOptions {
   std::string client_key_file;
   // The same as texts, for a process that may not read the key's file; they go before the files.
   std::string client_cert_pem, client_key_pem;
+  // Answers the earliest time it can be when the wall clock is known to be wrong, 0 when it is not: certificates are
+  // then judged by that (tls_time.h). Only with a ca_file, and where libcurl stands on OpenSSL.
+  std::function<int64_t()> earliest_unix_s{};
   int64_t connect_timeout_ms = 15'000;
   // Of Send(). Downloads and uploads of files have none: they are bounded by the minimum rate.
   int64_t total_timeout_ms = 60'000;

@@ -3,7 +3,7 @@ blocks) and UBI on it. The slots' and records' tests run there (build/mipsel/tes
 updates from a tillhub on this machine: from an MTD slot into a UBI volume, and back. No U-Boot: who starts tilld in the
 slot that the boot record names is real_flash.sh. Used by rig.py.
 """
-import os, queue, random, re, shutil, subprocess, threading, time
+import os, queue, random, re, shutil, signal, subprocess, threading, time
 
 import guest
 from hub import Hub, check
@@ -65,7 +65,8 @@ class Machine:
              "-no-reboot", "-kernel", kernel, "-initrd", initrd,
              "-append", f"console=ttyS0,115200 panic=1 quiet rdinit=/init {KERNEL_MEMORY}",
              "-netdev", "user,id=n0", "-device", "pcnet,netdev=n0,romfile="],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            start_new_session=True)
         self.lines = queue.Queue()
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -89,7 +90,7 @@ class Machine:
                 return match
 
     def off(self):
-        self.process.kill()
+        os.killpg(self.process.pid, signal.SIGKILL)   # timeout's child too
         self.process.wait()
 
 

@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 
 #include "tests/core/http/handler_for_tests.h"
@@ -101,6 +104,56 @@ TEST_F(TlsTest, AClientThatTrustsAnotherIsNot) {
   ASSERT_FALSE(reply.ok());
   EXPECT_EQ(reply.error().code, ErrorCode::kUnavailable);
   EXPECT_EQ(server->counters().requests, 0U);
+}
+
+// `name`'s certificate again, valid from `from_s` to `until_s` from now.
+void Redate(const Certificates& certificates, const std::string& name, long from_s, long until_s) {
+  const std::unique_ptr<BIO, int (*)(BIO*)> in(BIO_new_file(certificates.Cert(name).c_str(), "r"), BIO_free);
+  const std::unique_ptr<BIO, int (*)(BIO*)> key_in(BIO_new_file(certificates.Key(name).c_str(), "r"), BIO_free);
+  const std::unique_ptr<X509, void (*)(X509*)> cert(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr), X509_free);
+  const std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key(
+      PEM_read_bio_PrivateKey(key_in.get(), nullptr, nullptr, nullptr), EVP_PKEY_free);
+  ASSERT_TRUE(cert && key);
+  X509_gmtime_adj(X509_getm_notBefore(cert.get()), from_s);
+  X509_gmtime_adj(X509_getm_notAfter(cert.get()), until_s);
+  ASSERT_GT(X509_sign(cert.get(), key.get(), EVP_sha256()), 0);
+  const std::unique_ptr<BIO, int (*)(BIO*)> out(BIO_new_file(certificates.Cert(name).c_str(), "w"), BIO_free);
+  ASSERT_EQ(PEM_write_bio_X509(out.get(), cert.get()), 1);
+}
+
+// A terminal whose clock says 1970 (to it, all certificates are of the future) or 2106 (all have expired).
+// covers S14 S15
+TEST_F(TlsTest, AClientWithoutAClockJudgesByTheEarliestTimeItCanBe) {
+  constexpr long kDay = 86'400;
+  struct Case {
+    const char* name;
+    long from_s, until_s, earliest_s;  // from now; earliest 0: the clock counts
+    bool served;
+  };
+  const Case kCases[] = {
+      {"valid, by the clock", -kDay, kDay, 0, true},
+      {"of the future, by the clock", 10 * kDay, 20 * kDay, 0, false},
+      {"expired, by the clock", -20 * kDay, -10 * kDay, 0, false},
+      {"of the future: the clock is behind", 10 * kDay, 20 * kDay, -kDay, true},
+      {"expired to the clock, not to what is known: the clock is ahead", -20 * kDay, -10 * kDay, -15 * kDay, true},
+      {"expired before the earliest time", -20 * kDay, -10 * kDay, -5 * kDay, false},
+      {"valid to the clock, expired by the earliest time", -kDay, kDay, 2 * kDay, false},
+  };
+  for (const Case& c : kCases) {
+    const Certificates own;
+    Redate(own, "server", c.from_s, c.until_s);
+    options.tls_cert_file = own.Cert("server");
+    options.tls_key_file = own.Key("server");
+    Start();
+    ClientOptions client_options;
+    client_options.ca_file = own.Cert("server");
+    const int64_t earliest = c.earliest_s == 0 ? 0 : time(nullptr) + c.earliest_s;
+    client_options.earliest_unix_s = [earliest] { return earliest; };
+    EXPECT_EQ(Client(client_options).Send({.url = TlsUrl("/")}).ok(), c.served) << c.name;
+    client_options.ca_file = own.Cert("other");
+    EXPECT_FALSE(Client(client_options).Send({.url = TlsUrl("/")}).ok()) << c.name << ": another authority";
+    server.reset();
+  }
 }
 
 TEST_F(TlsTest, AFileIsServedIntactToASlowReader) {
