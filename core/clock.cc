@@ -9,6 +9,9 @@
 namespace till {
 namespace {
 
+// glibc's 32-bit mipsel only with -D_TIME_BITS=64 (cmake/mipsel.cmake), musl always.
+static_assert(sizeof(time_t) == 8, "a terminal must live beyond 2038");
+
 int64_t NowMs(clockid_t id) {
   timespec now{};
   clock_gettime(id, &now);
@@ -36,8 +39,8 @@ Clock& SystemClock() {
 
 namespace {
 
-// Days since 1970-01-01 of a date in the proleptic Gregorian calendar, and back. Done by hand because time_t has 32
-// bits on some terminals, and metadata outlives 2038. After H. Hinnant, "chrono-compatible low-level date algorithms":
+// Days since 1970-01-01 of a date in the proleptic Gregorian calendar, and back. Done by hand: timegm() is in no
+// standard. After H. Hinnant, "chrono-compatible low-level date algorithms":
 // years begin in March, so that the leap day is the last of its year; an era is 400 years = 146097 days.
 int64_t DaysOf(int64_t year, int64_t month, int64_t day) {
   if (month <= 2) --year;
