@@ -6,8 +6,8 @@ usage: make_slot_image.py --key KEY.pem --kernel FILE --rootfs FILE --rollback-i
            [--ramdisk FILE] [--bootargs TEXT] [--align BYTES]
        make_slot_image.py --key KEY.pem --add-key-to CONTROL.dtb
 The signed configuration vouches for the FIT's images by their hashes and for the rootfs by offset, length and SHA-256.
---kernel: a raw or compressed kernel (--load, --entry, --compression), or a FIT that `tillpack kernel` packed: its frames
-are taken over, each with its own address, and a terminal can make those that change again.
+--kernel: a raw or compressed kernel (--load, --entry, --compression), or a FIT that `tillpack kernel` packed: its
+frames are taken over, each with its own address, and a terminal can make those that change again.
 --align: where the rootfs begins, a multiple of this (65536: an erase block, as OpenWrt's splitter expects it).
 --add-key-to: puts the public half into a boot loader's device tree, as required for every configuration.
 Needs u-boot-tools (mkimage, dumpimage) and device-tree-compiler (fdtget). The same inputs give the same bytes.
@@ -144,7 +144,8 @@ def add_key(arguments, folder):
     open(os.path.join(folder, "empty"), "wb").write(b"\0")
     kernel = KERNEL.format(name="kernel", path="empty", kind="kernel", arch="mips", compression="none", load="0",
                            entry="entry = <0>;", coded_bytes="")
-    values = dict(kernel=kernel, kernel_names='"kernel"', more="", names="", signs='"kernel"', index=0, rootfs_bytes=0, algorithm=algorithm_of(arguments.key), sha256="00" * 32,
+    values = dict(kernel=kernel, kernel_names='"kernel"', more="", names="", signs='"kernel"', index=0,
+                  rootfs_bytes=0, algorithm=algorithm_of(arguments.key), sha256="00" * 32,
                   bootargs="", offset=0)
     with open(os.path.join(folder, "slot.its"), "w") as out:
         out.write(NODES.format(**values))

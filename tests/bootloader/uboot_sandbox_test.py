@@ -64,12 +64,14 @@ def packed_kernel(frames):
         path = os.path.join(Images.folder, f"frame-{n:03}")
         pathlib.Path(path).write_bytes(frame)
         kind, entry = ("kernel", "entry = <0x1000000>;") if n == 0 else ("firmware", "")
-        nodes += (f'frame-{n:03} {{ description = "frame"; data = /incbin/("{path}"); type = "{kind}"; arch = "sandbox"; os = "linux"; '
+        nodes += (f'frame-{n:03} {{ description = "frame"; data = /incbin/("{path}"); type = "{kind}"; '
+                  f'arch = "sandbox"; os = "linux"; '
                   f'compression = "none"; load = <{0x1000000 + n * 0x40000}>; {entry} }};')
     others = ", ".join(f'"frame-{n:03}"' for n in range(1, len(frames)))
     source = os.path.join(Images.folder, "kernel.its")
     pathlib.Path(source).write_text(
-        f'/dts-v1/; / {{ description = "kernel"; #address-cells = <1>; images {{ {nodes} }}; configurations {{ default = "c"; '
+        f'/dts-v1/; / {{ description = "kernel"; #address-cells = <1>; images {{ {nodes} }}; '
+        f'configurations {{ default = "c"; '
         f'c {{ kernel = "frame-000"; loadables = {others}; }}; }}; }};')
     fit = os.path.join(Images.folder, "kernel.fit")
     subprocess.run(["mkimage", "-f", source, fit], check=True, capture_output=True)
