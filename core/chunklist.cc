@@ -97,8 +97,9 @@ uint64_t ChunkList::ChunkLength(size_t index) const {
   return std::min(chunk_bytes(), body_length_ - (static_cast<uint64_t>(index) << chunk_log2_));
 }
 
-bool ChunkList::Matches(size_t index, ByteView bytes) const {
-  return index < hashes_.size() && bytes.size() == ChunkLength(index) && crypto::Sha256Of(bytes) == hashes_[index];
+bool ChunkList::MatchesRest(size_t index, const crypto::Sha256State& before, uint64_t from, ByteView rest) const {
+  return index < hashes_.size() && from + rest.size() == ChunkLength(index) &&
+         crypto::Sha256Complete(before, from, rest) == hashes_[index];
 }
 
 }  // namespace till

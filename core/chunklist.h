@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/bytes.h"
-#include "core/crypto/hash.h"
+#include "core/crypto/sha256_state.h"
 #include "core/io.h"
 
 namespace till {
@@ -38,7 +38,9 @@ class ChunkList {
   uint64_t ChunkLength(size_t index) const;
   const crypto::Sha256Digest& hash(size_t index) const { return hashes_[index]; }
   // True when `bytes` are exactly chunk `index`.
-  bool Matches(size_t index, ByteView bytes) const;
+  bool Matches(size_t index, ByteView bytes) const { return MatchesRest(index, {}, 0, bytes); }
+  // True when `rest` and the `from` bytes before it, of which only the hash's state is left, are chunk `index`.
+  bool MatchesRest(size_t index, const crypto::Sha256State& before, uint64_t from, ByteView rest) const;
 
  private:
   ChunkList() = default;

@@ -5,7 +5,7 @@
 namespace till::device {
 namespace {
 
-constexpr uint8_t kLayout = 3;
+constexpr uint8_t kLayout = 4;
 
 void PutText(ByteWriter& out, const std::string& text, size_t most) {
   const size_t length = std::min(text.size(), most);
@@ -136,6 +136,28 @@ Result<uint64_t> TakeCount(ByteReader& in, uint64_t most) {
   return count;
 }
 
+// Of the hash what its place leaves: the tail has body_offset % 64 bytes, the payload's start has none at all.
+void PutCheckpoint(ByteWriter& out, const delta::Checkpoint& checkpoint) {
+  out.Varint(checkpoint.body_offset);
+  out.Varint(checkpoint.frame_index);
+  out.Varint(checkpoint.target_offset);
+  if (checkpoint.body_offset == 0) return;
+  for (const uint32_t word : checkpoint.chunk.chain) out.U32(word);
+  out.Append(ByteView(checkpoint.chunk.tail).first(checkpoint.body_offset % crypto::Sha256State::kBlockBytes));
+}
+
+Result<delta::Checkpoint> TakeCheckpoint(ByteReader& in) {
+  delta::Checkpoint checkpoint;
+  checkpoint.body_offset = TILL_TRY(in.Varint());
+  checkpoint.frame_index = TILL_TRY(TakeU32(in));
+  checkpoint.target_offset = TILL_TRY(in.Varint());
+  if (checkpoint.body_offset == 0) return checkpoint;
+  for (uint32_t& word : checkpoint.chunk.chain) word = TILL_TRY(in.U32());
+  const ByteView tail = TILL_TRY(in.Take(checkpoint.body_offset % crypto::Sha256State::kBlockBytes));
+  std::copy(tail.begin(), tail.end(), checkpoint.chunk.tail.begin());
+  return checkpoint;
+}
+
 // Between kOffered and the end of the action: what flows, and what comes after it.
 void PutInstallation(ByteWriter& out, const AgentState& state) {
   PutText(out, state.version, AgentState::kMaxText);
@@ -146,9 +168,7 @@ void PutInstallation(ByteWriter& out, const AgentState& state) {
   out.Varint(state.signed_floor);
   out.Varint(state.refused.size());
   for (const crypto::Sha256Digest& payload : state.refused) out.Append(payload);
-  out.Varint(state.checkpoint.body_offset);
-  out.Varint(state.checkpoint.frame_index);
-  out.Varint(state.checkpoint.target_offset);
+  PutCheckpoint(out, state.checkpoint);
   out.Varint(state.received_bytes);
   out.Varint(state.received_before);
   out.Varint(state.total_bytes);
@@ -163,9 +183,7 @@ Status TakeInstallation(ByteReader& in, AgentState& state) {
   state.signed_floor = TILL_TRY(TakeU32(in));
   const uint64_t refused = TILL_TRY(TakeCount(in, AgentState::kMaxRefused));
   for (uint64_t i = 0; i < refused; i++) state.refused.push_back(TILL_TRY(TakeDigest(in)));
-  state.checkpoint.body_offset = TILL_TRY(in.Varint());
-  state.checkpoint.frame_index = TILL_TRY(TakeU32(in));
-  state.checkpoint.target_offset = TILL_TRY(in.Varint());
+  state.checkpoint = TILL_TRY(TakeCheckpoint(in));
   state.received_bytes = TILL_TRY(in.Varint());
   state.received_before = TILL_TRY(in.Varint());
   state.total_bytes = TILL_TRY(in.Varint());
@@ -270,7 +288,8 @@ Result<AgentState> DecodeState(ByteView bytes) {
   ByteReader in(bytes);
   AgentState state;
   const uint8_t layout = TILL_TRY(in.U8());
-  if (layout != kLayout) return Error{ErrorCode::kUnsupported, "the journal's layout is not known", layout};
+  if (layout != kLayout && layout != kLayoutBefore)
+    return Error{ErrorCode::kUnsupported, "the journal's layout is not known", layout};
   const uint8_t phase = TILL_TRY(in.U8());
   if (phase > static_cast<uint8_t>(Phase::kTrying)) {
     return Error{ErrorCode::kCorrupt, "the journal's phase is not known", in.offset()};

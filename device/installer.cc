@@ -45,7 +45,8 @@ struct Installer::Job {
   Flow TakeChunk();
   Flow OpenApplier(ByteView first_chunk);
   Flow StartApplier();
-  Flow Push(size_t index, ByteView chunk);
+  void FollowApplier();
+  Flow Push(uint64_t start, ByteView bytes);
   Flow Settle();
   Status OnBytes(ByteView bytes);
   Flow Download(const PayloadSource& source);
@@ -60,8 +61,9 @@ struct Installer::Job {
   Bytes list_bytes;  // the encoded chunk list, as far as it came
   std::optional<ChunkList> chunks;
   Bytes first_chunk;
-  Bytes partial;  // of chunk `next_chunk`
+  Bytes partial;  // of chunk `next_chunk`, from its byte `chunk_from` on
   size_t next_chunk = 0;
+  size_t chunk_from = 0;  // what is before it came in an earlier life: the checkpoint holds its hash
   const PayloadSource* partial_from = nullptr;
   bool mixed = false;  // `partial` holds bytes of two sources
   const PayloadSource* current = nullptr;
@@ -91,12 +93,13 @@ Installer::Job::Flow Installer::Job::RefuseWith(Refusal refusal) {
 
 uint64_t Installer::Job::position() const {
   if (!chunks) return list_bytes.size();
-  const uint64_t at = input.plan.chunk_list_bytes + next_chunk * chunks->chunk_bytes() + partial.size();
+  const uint64_t at = input.plan.chunk_list_bytes + next_chunk * chunks->chunk_bytes() + chunk_from + partial.size();
   return std::min(at, input.plan.payload_bytes);  // the last chunk is short
 }
 
 void Installer::Job::DropPartial() {
   partial.clear();
+  chunk_from = 0;
   mixed = false;
   if (!chunks) list_bytes.clear();
 }
@@ -157,23 +160,27 @@ Installer::Job::Flow Installer::Job::TakeChunkBytes(ByteView& bytes) {
   if (next_chunk >= chunks->chunk_count()) return flow = Flow::kNextSource;  // more than the signed length
   if (!partial.empty() && partial_from != current) mixed = true;
   partial_from = current;
-  const size_t take = std::min<uint64_t>(bytes.size(), chunks->ChunkLength(next_chunk) - partial.size());
+  const uint64_t length = chunks->ChunkLength(next_chunk) - chunk_from;
+  const size_t take = std::min<uint64_t>(bytes.size(), length - partial.size());
   partial.insert(partial.end(), bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(take));
   bytes = bytes.subspan(take);
-  if (partial.size() < chunks->ChunkLength(next_chunk)) return flow;
+  if (partial.size() < length) return flow;
   return TakeChunk();
 }
 
 Installer::Job::Flow Installer::Job::TakeChunk() {
-  if (!chunks->Matches(next_chunk, partial)) {
+  if (!chunks->MatchesRest(next_chunk, checkpoint.chunk, chunk_from, partial)) {
     log::Warn("a source served wrong bytes", {{"url", current->url}, {"chunk", next_chunk}});
+    if (chunk_from > 0) mixed = true;  // or the checkpoint is wrong: all of the chunk tells
     return flow = Flow::kNextSource;
   }
   mixed = false;
   if (applier) {
-    const size_t follows = next_chunk + 1;
-    if (Push(next_chunk, partial) != Flow::kGoOn) return flow;
-    if (next_chunk != follows) flow = Flow::kJump;  // a resume that had to fetch the payload's map again
+    const uint64_t follows = (next_chunk + 1) * chunks->chunk_bytes();
+    const uint64_t start = next_chunk * chunks->chunk_bytes() + chunk_from;
+    if (Push(start, partial) != Flow::kGoOn) return flow;
+    // A resume that had to fetch the payload's map again goes on elsewhere.
+    if (next_chunk * chunks->chunk_bytes() + chunk_from != follows) flow = Flow::kJump;
   } else {
     first_chunk = partial;
     SaveHead();
@@ -226,21 +233,22 @@ Installer::Job::Flow Installer::Job::StartApplier() {
   }
   const Status started = resumed ? applier->Resume(checkpoint, *input.slot) : applier->Start();
   if (!started.ok()) return Classify(started.error());
-  const uint64_t next = applier->next_body_offset();
-  if (next % chunks->chunk_bytes() != 0 || next >= chunks->body_length()) return flow = Flow::kRestart;
-  next_chunk = next / chunks->chunk_bytes();
-  if (next_chunk > 0) return flow;
-  return Push(0, first_chunk);
+  FollowApplier();
+  return next_chunk > 0 ? flow : Push(0, first_chunk);
 }
 
-Installer::Job::Flow Installer::Job::Push(size_t index, ByteView chunk) {
-  // What the applier has of this chunk already (a resume begins at a chunk's start, so nothing as a rule).
-  const uint64_t start = index * chunks->chunk_bytes();
-  const uint64_t skip = applier->next_body_offset() - start;
-  if (skip >= chunk.size()) return flow;
-  const Status written = applier->Write(chunk.subspan(skip));
-  if (!written.ok()) return Classify(written.error());
+void Installer::Job::FollowApplier() {
   next_chunk = applier->next_body_offset() / chunks->chunk_bytes();
+  chunk_from = applier->next_body_offset() % chunks->chunk_bytes();
+}
+
+// Checked bytes that end with their chunk, from `start` in the body on.
+Installer::Job::Flow Installer::Job::Push(uint64_t start, ByteView bytes) {
+  // What the applier passes over: a resume within the first chunk, which is kept, or a chunk that came whole after all.
+  const uint64_t skip = applier->next_body_offset() - start;
+  const Status written = applier->Write(bytes.subspan(skip));
+  if (!written.ok()) return Classify(written.error());
+  FollowApplier();
   return flow;
 }
 

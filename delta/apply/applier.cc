@@ -65,6 +65,7 @@ class Applier::Machine {
     uint64_t body_offset;
     uint64_t target_offset;
     uint32_t index;
+    crypto::Sha256State chunk;
   };
   static constexpr size_t kRememberedFrames = 8;  // a slot that writes by erase blocks lags at most a few frames
 
@@ -91,10 +92,11 @@ class Applier::Machine {
 
   State state_ = State::kNew;
   Error failure_{ErrorCode::kInvalid, "", 0};
-  uint64_t parsed_ = 0;  // body bytes used by the parser; the rest of a resumed chunk before it is passed over
+  uint64_t parsed_ = 0;  // body bytes used by the parser; what lies before it in a map's last chunk is passed over
   uint64_t filled_ = 0;  // of the header, map, frame header or frame being collected
   std::array<std::byte, kFrameHeaderBytes> frame_bytes_{};
   FrameHeader frame_;
+  crypto::Sha256State frame_chunk_;  // of the chunk that `frame_` begins in, up to it
   uint32_t next_frame_ = 0;
   uint64_t ops_seen_ = 0;
   uint64_t resume_at_ = 0;  // body offset of the checkpoint's frame; 0: from the start
@@ -134,7 +136,7 @@ Status Applier::Machine::Resume(const Checkpoint& checkpoint, Source& written) {
     state_ = State::kHeader;  // the map is not kept: it comes again
   } else {
     BeginFrames();
-    gate_.JumpTo(parsed_);
+    gate_.JumpTo(parsed_, resumed_.chunk);
   }
   return Ok();
 }
@@ -162,7 +164,7 @@ Status Applier::Machine::TakeChunk(ByteView chunk, uint64_t chunk_start) {
     TILL_TRY(TakeParsed(rest));
   }
   // Behind the map of a resumed payload the parser went on to the checkpoint's frame: further than this chunk's end.
-  if (parsed_ > chunk_start + chunk.size()) gate_.JumpTo(parsed_);
+  if (parsed_ > chunk_start + chunk.size()) gate_.JumpTo(parsed_, resumed_.chunk);
   return Ok();
 }
 
@@ -191,6 +193,7 @@ Status Applier::Machine::TakeParsed(ByteView& rest) {
       std::ranges::copy(part, arena_.map_coded.subspan(filled_).begin());
       break;
     case State::kFrameHeader:
+      if (filled_ == 0) frame_chunk_ = gate_.StateBefore(parsed_);
       std::ranges::copy(part, frame_bytes_.begin() + filled_);
       break;
     default:
@@ -275,7 +278,7 @@ Status Applier::Machine::BeginFrame() {
   first_frame_ = false;
   ops_seen_ += frame_.op_count;
   if (ops_seen_ > header_.op_count) return Error{ErrorCode::kCorrupt, "more ops than the header says", frame_offset};
-  starts_[start_count_++ % kRememberedFrames] = {frame_offset, frame_.target_offset, frame_.index};
+  starts_[start_count_++ % kRememberedFrames] = {frame_offset, frame_.target_offset, frame_.index, frame_chunk_};
   state_ = State::kFrame;
   return Ok();
 }
@@ -317,10 +320,10 @@ Checkpoint Applier::Machine::LastCheckpoint() const {
   const size_t known = std::min(start_count_, kRememberedFrames);
   for (size_t back = 1; back <= known; ++back) {
     const FrameStart& start = starts_[(start_count_ - back) % kRememberedFrames];
-    if (start.target_offset <= durable) return {start.body_offset, start.index, durable};
+    if (start.target_offset <= durable) return {start.body_offset, start.index, durable, start.chunk};
   }
   if (known == 0 && resume_at_ > 0) return resumed_;
-  return {header_.first_frame_offset(), 0, 0};
+  return {header_.first_frame_offset(), 0, 0, {}};
 }
 
 Applier::Applier(std::unique_ptr<Machine> machine) : machine_(std::move(machine)) {}

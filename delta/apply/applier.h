@@ -28,6 +28,8 @@ struct Checkpoint {
   uint64_t body_offset = 0;  // of a frame header
   uint32_t frame_index = 0;
   uint64_t target_offset = 0;  // target bytes that are durable; at or behind the frame's start
+  // Of the bytes of the frame's chunk before it: they need not come again for the chunk's hash to be checked whole.
+  crypto::Sha256State chunk{};
   bool operator==(const Checkpoint&) const = default;
 };
 
@@ -61,8 +63,8 @@ class Applier {
   // Everything came and the target's SHA-256 is the promised one; otherwise kCorrupt.
   Status Finish();
 
-  // The first body byte not taken yet. After Resume() it is the start of the checkpoint's chunk, or 0 when the payload
-  // has a map: then it jumps to that chunk as soon as the map is there.
+  // The first body byte not taken yet. After Resume() it is the checkpoint's frame, or 0 when the payload has a map:
+  // then it jumps to that frame as soon as the map is there.
   uint64_t next_body_offset() const;
   uint64_t target_written() const;
   // The latest place to go on from, by what the target calls durable.

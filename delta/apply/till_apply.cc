@@ -80,6 +80,20 @@ class CallbackTarget final : public TargetWriter {
   uint64_t written_ = 0;
 };
 
+till_apply_checkpoint ToC(const Checkpoint& checkpoint) {
+  till_apply_checkpoint out{checkpoint.body_offset, checkpoint.frame_index, checkpoint.target_offset, {}};
+  memcpy(out.chunk.chain, checkpoint.chunk.chain.data(), sizeof out.chunk.chain);
+  memcpy(out.chunk.tail, checkpoint.chunk.tail.data(), sizeof out.chunk.tail);
+  return out;
+}
+
+Checkpoint FromC(const till_apply_checkpoint& given) {
+  Checkpoint checkpoint{given.body_offset, given.frame_index, given.target_offset, {}};
+  memcpy(checkpoint.chunk.chain.data(), given.chunk.chain, sizeof given.chunk.chain);
+  memcpy(checkpoint.chunk.tail.data(), given.chunk.tail, sizeof given.chunk.tail);
+  return checkpoint;
+}
+
 struct Head {
   ChunkList chunks;
   PayloadHeader header;
@@ -139,7 +153,7 @@ void till_apply::TellCheckpoint() {
   const Checkpoint latest = applier->LastCheckpoint();
   if (latest.body_offset == told.body_offset || latest.target_offset == 0) return;
   told = latest;
-  const till_apply_checkpoint checkpoint{latest.body_offset, latest.frame_index, latest.target_offset};
+  const till_apply_checkpoint checkpoint = ToC(latest);
   io.on_checkpoint(io.context, &checkpoint);
 }
 
@@ -187,8 +201,7 @@ till_apply_result till_apply_start(till_apply* apply) { return Answer(apply->app
 till_apply_result till_apply_resume(till_apply* apply, const till_apply_checkpoint* checkpoint) {
   CallbackSource written(apply->io.read_target, apply->io.context, checkpoint->target_offset);
   apply->target.Begin(checkpoint->target_offset);
-  return Answer(
-      apply->applier->Resume({checkpoint->body_offset, checkpoint->frame_index, checkpoint->target_offset}, written));
+  return Answer(apply->applier->Resume(FromC(*checkpoint), written));
 }
 
 till_apply_result till_apply_write(till_apply* apply, const void* bytes, size_t count) {

@@ -62,6 +62,10 @@ typedef struct {
   uint64_t body_offset;
   uint32_t frame_index;
   uint64_t target_offset; /* target bytes that are durable */
+  struct {
+    uint32_t chain[8];
+    uint8_t tail[64];
+  } chunk; /* of a hash half way: so that bytes before body_offset need not come again */
 } till_apply_checkpoint;
 
 /* Callbacks answer 0, or an error number that comes back as TILL_APPLY_IO with this detail. */

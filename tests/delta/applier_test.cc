@@ -216,8 +216,34 @@ TEST(Applier, ReadsAgainAtMostOneFrameAndOneChunkWhenItResumes) {
     MemorySource written(first.bytes());
     const auto next = job.NewApplier(second);
     ASSERT_TRUE(next->Resume(checkpoint, written).ok());
+    // Its frame, and what of a chunk had come behind the frame.
+    EXPECT_EQ(next->next_body_offset(), checkpoint.target_offset == 0 ? 0 : checkpoint.body_offset);
     EXPECT_LE(applier->next_body_offset() - next->next_body_offset(),
-              kMaxFrameCodedBytes + kFrameHeaderBytes + 2 * (1u << kChunkLog2));
+              kMaxFrameCodedBytes + kFrameHeaderBytes + (1u << kChunkLog2));
+  }
+}
+
+// The chunk's hash is checked whole though its start does not come again. covers S04 D09
+TEST(Applier, RefusesAWrongByteInTheRestOfTheChunkItResumesIn) {
+  Job job(ThreeFrames());
+  MemoryTarget first;
+  const auto applier = job.NewApplier(first);
+  ASSERT_TRUE(applier->Start().ok());
+  ASSERT_TRUE(applier->Write(BodyOf(job.file).first(40'000)).ok());
+  const Checkpoint checkpoint = applier->LastCheckpoint();
+  const size_t from = checkpoint.body_offset;
+  ASSERT_NE(from % (1u << kChunkLog2), 0u);
+  for (size_t wrong = from; wrong < (1u << kChunkLog2); wrong += 97) {
+    Bytes body(BodyOf(job.file).begin(), BodyOf(job.file).end());
+    body[wrong] ^= std::byte{0x10};
+    MemoryTarget second(Bytes(first.bytes().data(), first.bytes().data() + checkpoint.target_offset));
+    MemorySource written(second.bytes());
+    const auto next = job.NewApplier(second);
+    ASSERT_TRUE(next->Resume(checkpoint, written).ok());
+    const Status status = next->Write(ByteView(body).subspan(from));
+    ASSERT_FALSE(status.ok()) << wrong;
+    EXPECT_EQ(status.error().code, ErrorCode::kRefused);
+    EXPECT_EQ(second.writes(), 0u) << "no byte reached a decoder";
   }
 }
 
@@ -251,7 +277,11 @@ TEST(Applier, RefusesForgedCheckpoints) {
     change(checkpoint);
     return checkpoint;
   };
+  ASSERT_NE(good.body_offset % (1u << kChunkLog2), 0u) << "its chunk's hash plays no part";
   const Checkpoint forged[] = {
+      with([](Checkpoint& c) { c.chunk.chain[3] ^= 1; }),
+      with([](Checkpoint& c) { c.chunk.tail[0] ^= std::byte{1}; }),
+      with([](Checkpoint& c) { c.chunk = {}; }),
       with([](Checkpoint& c) { c.body_offset += 1; }),
       with([](Checkpoint& c) { c.body_offset -= 1; }),
       with([](Checkpoint& c) { c.body_offset = 0; }),

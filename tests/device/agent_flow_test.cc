@@ -241,8 +241,9 @@ TEST_F(AgentTest, StartsAnewWhenTheJournalsCheckpointIsForged) {
     if (how == 2) c.target_offset += 100;
     if (how == 3) c = {1, 0, 1};
     if (how == 4) c.target_offset = state.plan.target.length_bytes;
+    if (how == 5) c.chunk.chain[0] ^= 1;
   };
-  for (int how = 0; how < 5; how++) {
+  for (int how = 0; how < 6; how++) {
     const std::string action = std::to_string(how + 1);
     TerminalForTests terminal(folder_ + "/t" + action, *hub_, old_image_, "1.0.0");
     hub_->AtHub(full).cut_after = 250'000;

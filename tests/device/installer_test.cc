@@ -84,7 +84,11 @@ class ChangingSource final : public PayloadFetcher {
 
 class Watcher final : public InstallObserver {
  public:
-  Status OnCheckpoint(const delta::Checkpoint&, uint64_t) override { return Ok(); }
+  Status OnCheckpoint(const delta::Checkpoint& checkpoint, uint64_t) override {
+    checkpoints.push_back(checkpoint);
+    return Ok();
+  }
+  std::vector<delta::Checkpoint> checkpoints;
   Status OnBytes(uint64_t) override { return Ok(); }
   std::optional<InstallEnd> OnPlanned(uint64_t) override { return std::nullopt; }
 };
@@ -107,18 +111,22 @@ class InstallerTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  InstallEnd Install(Source& base, PayloadFetcher& fetcher, MemorySlot& slot, size_t sources = 1) {
-    std::filesystem::remove(folder_ + "/head");
+  // From `checkpoint`, with the head kept, or from the start.
+  InstallEnd Install(Source& base, PayloadFetcher& fetcher, MemorySlot& slot, size_t sources = 1,
+                     const delta::Checkpoint& checkpoint = {}) {
+    if (checkpoint == delta::Checkpoint{}) std::filesystem::remove(folder_ + "/head");
     InstallInput input;
     input.plan = plan_;
+    input.checkpoint = checkpoint;
     input.base = &base;
     input.slot = &slot;
     input.head_file = folder_ + "/head";
     input.arena_bytes = 8 << 20;
     for (size_t i = 0; i < sources; i++) input.sources.push_back({"memory", {}});
-    Watcher watcher;
-    return Installer(fetcher, watcher).Run(input);
+    return Installer(fetcher, watcher_).Run(input);
   }
+
+  Watcher watcher_;
 
   Craft craft_ = delta::testing::ThreeFrames();
   Bytes file_;
@@ -162,6 +170,33 @@ TEST_F(InstallerTest, UsesTheBytesThatItHashedAndAsksAgainForTheOthers) {
     ASSERT_GE(n * 4096, source.starts[1]) << "piece " << n;
     EXPECT_LE(n * 4096 - source.starts[1], (32u << 10) + 4096 + plan_.chunk_list_bytes) << "piece " << n;
   }
+}
+
+// covers F01
+TEST_F(InstallerTest, GoesOnAtTheInterruptedFramesFirstByte) {
+  ChangingBase base(craft_.base(), UINT64_MAX);
+  ChangingSource source(file_, 0);
+  MemorySlot slot(craft_.target().size() + 4096);
+  ASSERT_EQ(Install(base, source, slot).kind, InstallEnd::Kind::kInstalled);
+  size_t within = 0;
+  const std::vector<delta::Checkpoint> checkpoints = watcher_.checkpoints;
+  for (const delta::Checkpoint& checkpoint : checkpoints) {
+    within += checkpoint.body_offset % (32 << 10) != 0;
+    ChangingSource again(file_, 0);
+    ASSERT_EQ(Install(base, again, slot, 1, checkpoint).kind, InstallEnd::Kind::kInstalled);
+    const uint64_t first_byte = plan_.chunk_list_bytes + checkpoint.body_offset;
+    // (What lies in the first chunk is kept, and goes on behind it.)
+    EXPECT_EQ(again.starts, std::vector<uint64_t>{std::max(first_byte, plan_.chunk_list_bytes + (32u << 10))});
+    // Wrong bytes there, or a checkpoint whose hash is of something else: the whole chunk is asked for.
+    ChangingSource lies(file_, 1);
+    EXPECT_EQ(Install(base, lies, slot, 2, checkpoint).kind, InstallEnd::Kind::kInstalled);
+    delta::Checkpoint forged = checkpoint;
+    forged.chunk.chain[0] ^= 1;
+    ChangingSource honest(file_, 0);
+    EXPECT_EQ(Install(base, honest, slot, 1, forged).kind, InstallEnd::Kind::kInstalled);
+    EXPECT_TRUE(slot.Holds(craft_.target()));
+  }
+  EXPECT_GT(within, 0u) << "no frame begins within a chunk";
 }
 
 // covers S16 S04

@@ -27,7 +27,9 @@ AgentState BusyState(unsigned salt = 0) {
   s.plan.arena_bytes = 1 << 20;
   s.plan.target = {true, DigestOf("target"), 5 << 20, 3, "1.5.0"};
   s.plan.signed_floor = 2;
-  s.checkpoint = {65'536, 2, 1 << 20};
+  s.checkpoint = {65'541, 2, 1 << 20};
+  s.checkpoint.chunk.chain.fill(0xa5a5a5a5);
+  std::fill_n(s.checkpoint.chunk.tail.begin(), 65'541 % 64, std::byte{0xa5});
   s.received_bytes = 70'000 + salt;
   s.peak_rss_kib = 9'000;
   s.feedback_seq = 2;

@@ -6,7 +6,6 @@ namespace till::power {
 namespace {
 
 constexpr uint64_t kChunkBytes = 32 << 10;
-constexpr uint64_t kInFlightBytes = 16 << 10;  // one segment of network.cc: came, and was not used yet
 const char* const kTearNames[] = {"before", "half", "random bits", "unstable"};
 
 std::string PlaceOf(const Trace& trace, size_t index, Tear tear) {
@@ -161,9 +160,7 @@ uint64_t RedownloadLimit(const Scenario& scenario) {
   for (const SignedPayload& offer : scenario.site.offers) {
     list_bytes = std::max(list_bytes, offer.plan.chunk_list_bytes);
   }
-  // Bytes are only taken in whole chunks, whose hashes are signed: a frame costs every chunk it touches.
-  const uint64_t chunks = (scenario.site.geometry.frame_bytes + kChunkBytes - 2) / kChunkBytes + 1;
-  return chunks * kChunkBytes + kInFlightBytes + list_bytes;
+  return scenario.site.geometry.frame_bytes + kChunkBytes + list_bytes;
 }
 
 Tally Explore(const Scenario& scenario, const ExploreOptions& options) { return Explorer(scenario, options).Run(); }

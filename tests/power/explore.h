@@ -38,7 +38,7 @@ struct ExploreOptions {
 };
 
 Tally Explore(const Scenario& scenario, const ExploreOptions& options);
-// What one cut may cost: a frame, the rest of the chunks it lies in, the chunk list.
+// What one cut may cost: a frame, a chunk, the chunk list.
 uint64_t RedownloadLimit(const Scenario& scenario);
 
 }  // namespace till::power

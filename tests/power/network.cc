@@ -11,7 +11,16 @@ namespace till::power {
 namespace {
 
 constexpr char kAction[] = "1";
-constexpr size_t kSegmentBytes = 16 << 10;  // what libcurl hands on at a time
+constexpr size_t kSegmentBytes = 16 << 10;  // what libcurl hands on at a time, at most
+constexpr size_t kChunkBytes = 32 << 10;
+
+// A segment ends with its chunk, so that what is counted is what the agent took: a chunk is used as soon as it is
+// whole, and what the link had on its way behind it is not the agent's to save.
+size_t SegmentAt(const SignedPayload& payload, uint64_t at) {
+  const uint64_t list = payload.plan.chunk_list_bytes;
+  const uint64_t chunk_left = at < list ? list - at : kChunkBytes - (at - list) % kChunkBytes;
+  return std::min<uint64_t>({kSegmentBytes, chunk_left, payload.file->size() - at});
+}
 
 }  // namespace
 
@@ -60,14 +69,15 @@ Status ScriptedServer::PostFeedback(const device::Feedback& feedback, int64_t) {
 Result<int> MemoryFetcher::Fetch(const device::PayloadSource& source, const device::FetchRange& range,
                                  const std::function<Status(ByteView)>& on_bytes) {
   const size_t index = ParseUint(source.url.substr(source.url.rfind('/') + 1)).value();
-  ByteView rest = ByteView(*site_.offers[index].file).subspan(range.from);
-  if (range.length > 0) rest = rest.first(range.length);
-  while (!rest.empty()) {
-    const ByteView segment = rest.first(std::min(kSegmentBytes, rest.size()));
+  const SignedPayload& payload = site_.offers[index];
+  const uint64_t end = range.length > 0 ? range.from + range.length : payload.file->size();
+  for (uint64_t at = range.from; at < end;) {
+    const ByteView segment =
+        ByteView(*payload.file).subspan(at, std::min<uint64_t>(SegmentAt(payload, at), end - at));
     if (trace_ != nullptr) trace_->Changed();
     world_.server.served_bytes += segment.size();
     TILL_TRY(on_bytes(segment));
-    rest = rest.subspan(segment.size());
+    at += segment.size();
   }
   return range.from > 0 ? 206 : 200;
 }

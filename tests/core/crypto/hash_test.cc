@@ -1,4 +1,4 @@
-#include "core/crypto/hash.h"
+#include "core/crypto/sha256_state.h"
 
 #include <gtest/gtest.h>
 
@@ -30,6 +30,25 @@ TEST(Hasher, GivesTheSameForAnyCuttingOfItsInput) {
     Hasher hasher(HashKind::kSha256);
     for (size_t at = 0; at < text.size(); at += cut) hasher.Update(AsBytes(std::string_view(text).substr(at, cut)));
     EXPECT_EQ(ToHex(hasher.Finish()), whole) << cut;
+  }
+}
+
+TEST(Sha256State, GoesOnAnywhereToTheSameDigest) {
+  Bytes text(1000);
+  for (size_t i = 0; i < text.size(); i++) text[i] = static_cast<std::byte>(i * 7);
+  const Sha256Digest whole = Sha256Of(text);
+  for (size_t cut = 0; cut <= text.size(); cut++) {
+    const size_t first = cut / 3;
+    Sha256State state = Sha256Continue({}, 0, ByteView(text).first(first));
+    state = Sha256Continue(state, first, ByteView(text).subspan(first, cut - first));
+    for (size_t i = cut % Sha256State::kBlockBytes; i < Sha256State::kBlockBytes; i++) {
+      ASSERT_EQ(state.tail[i], std::byte{0}) << "one state for one input: " << cut;
+    }
+    ASSERT_EQ(Sha256Complete(state, cut, ByteView(text).subspan(cut)), whole) << cut;
+    if (cut > 0) {
+      state.chain[0] ^= 1;
+      ASSERT_NE(Sha256Complete(state, cut, ByteView(text).subspan(cut)), whole) << cut;
+    }
   }
 }
 
