@@ -1,5 +1,7 @@
 #include "delta/apply/frame_streams.h"
 
+#include <optional>
+
 #include "delta/codec/zstd_decode.h"
 
 namespace till::delta {
@@ -26,7 +28,7 @@ Status FrameStreams::Begin(const FrameHeader& frame, ByteView coded) {
 }
 
 Status FrameStreams::BeginWhole(const FrameHeader& frame, ByteView coded) {
-  ZstdDecoder zstd = TILL_TRY(ZstdDecoder::Create(arena_.decoders[kControl]));
+  std::optional<ZstdDecoder> zstd;  // its tables are made ready only when a stream wants them
   StreamDecoder* const decoders[] = {&control_, &diff_, &literal_};
   MutableByteView plain = arena_.plain;
   for (const StreamIndex stream : {kControl, kDiff, kLiteral}) {
@@ -36,7 +38,8 @@ Status FrameStreams::BeginWhole(const FrameHeader& frame, ByteView coded) {
     if (info.codec == Codec::kZstd) {
       const MutableByteView out = plain.first(info.plain_bytes);
       plain = plain.subspan(info.plain_bytes);
-      TILL_TRY(zstd.Decode(bytes, header_.WindowLogOf(stream), out));
+      if (!zstd) zstd = TILL_TRY(ZstdDecoder::Create(arena_.decoders[kControl]));
+      TILL_TRY(zstd->Decode(bytes, header_.WindowLogOf(stream), out));
       bytes = out;
     }
     TILL_TRY(decoders[stream]->Begin({Codec::kStored, bytes, info.plain_bytes, 0}));

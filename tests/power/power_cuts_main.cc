@@ -1,6 +1,7 @@
 // power_cuts: the power-cut proof, one line of JSON per kind of installation (tests/power/README.md).
 // covers F01 F02 F03 F07 F08 S18
 #include <getopt.h>
+#include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -253,6 +254,9 @@ int Main(int argc, char** argv) {
     if (c == 'h') return fputs(kHelp, stdout), 0;
     if (c == '?') return fputs(kHelp, stderr), 2;
   }
+  // Each installation takes its arena and gives it back: kept, not fetched from the kernel and blanked every time.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
   log::Configure("power_cuts", getenv("POWER_VERBOSE") != nullptr ? log::Level::kDebug : log::Level::kError,
                  log::Format::kText);
   return Run(arguments);

@@ -87,7 +87,7 @@ void Trace::LookAtHead() {
 }
 
 void Trace::OnOperation(bool erase, uint64_t offset, ByteView bytes) {
-  LookAtHead();
+  if (changed_) LookAtHead();  // it is written when bytes came
   if (changed_) rests_.push_back({world_.server, world_.head});
   changed_ = false;
   operations_.push_back({erase, static_cast<uint32_t>(offset), static_cast<uint32_t>(rests_.size() - 1),
