@@ -8,6 +8,8 @@
 #include "core/file.h"
 #include "delta/chunks/chunk_assembler.h"
 #include "delta/chunks/chunk_file.h"
+#include "device/journal.h"
+#include "device/record_flash.h"
 #include "tests/delta/craft.h"
 
 namespace till::power {
@@ -150,20 +152,28 @@ SignedPayload Damaged(SignedPayload payload) {
   return payload;
 }
 
-// The world half way through: where the power went and came back, or a restart is wanted.
-void PlayTo(Scenario& scenario, const std::string& data_dir, bool to_reboot) {
+device::Phase PhaseIn(World world, const Geometry& g) {
+  device::Journal journal(
+      device::FlashLog::Open(std::make_unique<NorPartition>(world.chip, g.journal_at(), 2 * g.block_bytes)).value());
+  if (!journal.Load().ok()) abort();
+  return journal.state().phase;
+}
+
+// The world half way through, where the power went and came back (resume), or as soon as the new image was read back
+// and nothing is left but the commit: the boot record's trial, the restart, the count, the confirmation (confirm).
+void PlayTo(Scenario& scenario, const std::string& data_dir, bool to_commit) {
   World world = scenario.start;
-  if (to_reboot) {
-    if (!Drive(scenario.site, data_dir, world, {.stop_at_reboot = true}).good()) abort();
-    scenario.start = world;
-    return;
-  }
   Trace trace(world, HeadPath(data_dir));
   if (!Drive(scenario.site, data_dir, world, {.trace = &trace, .stop_at_reboot = true}).good()) abort();
   const size_t half = trace.operations().size() * 55 / 100;
   World middle = scenario.start;
-  for (size_t i = 0; i < half; i++) middle.chip.Apply(trace.operations()[i]);
-  trace.RestoreAt(half, middle);
+  for (size_t i = 0; i < trace.operations().size(); i++) {
+    const FlashOp& op = trace.operations()[i];
+    const bool journal = op.offset >= scenario.site.geometry.journal_at() && op.offset < scenario.site.slot_at(0);
+    trace.RestoreAt(i, middle);
+    if (to_commit ? journal && PhaseIn(middle, scenario.site.geometry) == device::Phase::kVerified : i == half) break;
+    middle.chip.Apply(op);
+  }
   scenario.start = middle;
 }
 
