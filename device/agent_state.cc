@@ -288,8 +288,7 @@ Result<AgentState> DecodeState(ByteView bytes) {
   ByteReader in(bytes);
   AgentState state;
   const uint8_t layout = TILL_TRY(in.U8());
-  if (layout != kLayout && layout != kLayoutBefore)
-    return Error{ErrorCode::kUnsupported, "the journal's layout is not known", layout};
+  if (layout != kLayout) return Error{ErrorCode::kUnsupported, "the journal's layout is not known", layout};
   const uint8_t phase = TILL_TRY(in.U8());
   if (phase > static_cast<uint8_t>(Phase::kTrying)) {
     return Error{ErrorCode::kCorrupt, "the journal's phase is not known", in.offset()};
