@@ -67,6 +67,9 @@ void ReleaseMedium::TakeFiles(const std::string& folder) {
   for (const std::string& name : FilesIn(folder)) {
     std::string path = folder;
     path.append("/").append(name);
+    // Whoever made the stick does not name files of the terminal's own, nor pipes that never answer.
+    struct stat about;
+    if (lstat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) continue;
     Take(name, {.path = std::move(path)});
   }
 }
@@ -74,8 +77,9 @@ void ReleaseMedium::TakeFiles(const std::string& folder) {
 Status ReleaseMedium::TakeFolder(const std::string& folder) {
   TakeFiles(folder);
   for (const char* tuf : {"/tuf", "/../tuf"}) TakeFiles(folder + tuf);
-  if (FileExists(folder + "/release.tuf")) TILL_TRY(TakeArchive(folder + "/release.tuf"));
-  return Ok();
+  const std::string trust = folder + "/release.tuf";
+  struct stat about;
+  return lstat(trust.c_str(), &about) == 0 && S_ISREG(about.st_mode) ? TakeArchive(trust) : Ok();
 }
 
 Result<std::unique_ptr<ReleaseMedium>> ReleaseMedium::Open(const std::string& path) {
