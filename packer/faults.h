@@ -9,8 +9,9 @@ inline constexpr Fault kBadConfig{"T1001", "the release configuration cannot be 
                                   "mend what is named above; docs/packing.md shows a whole file"};
 inline constexpr Fault kBadArgument{"T1002", "an argument cannot be used",
                                     "tillpack COMMAND --help shows what it takes"};
-inline constexpr Fault kKeysUnusable{"T1003", "the signing keys cannot be used",
-                                     "tillpack keys init makes them; a key file must have mode 0600"};
+inline constexpr Fault kKeysUnusable{
+    "T1003", "the signing keys cannot be used",
+    "tillpack keys init makes them once, in a folder that holds none; a key file must have mode 0600"};
 inline constexpr Fault kReleaseFailed{"T1004", "the release was not made; nothing was changed",
                                       "mend the cause and run the same command again"};
 inline constexpr Fault kReleaseExists{"T1005", "this version exists already",
@@ -19,7 +20,8 @@ inline constexpr Fault kVerifyFailed{"T1006", "the release does not verify",
                                      "do not publish it: make it again from clean inputs and look for who changed it"};
 inline constexpr Fault kPublishFailed{
     "T1007", "the release was not published",
-    "the hub's answer stands above; mend it and run the same command: it goes on where it stopped"};
+    "the cause stands above (--server: the hub's URL, --ca: its certificate, when no public CA signed it); "
+    "run the same command again: it goes on where it stopped"};
 inline constexpr Fault kPublishConflict{"T1008", "the hub holds something else under this version",
                                         "a version is published once: choose a new one"};
 inline constexpr Fault kNoRelease{"T1009", "there is no release here",

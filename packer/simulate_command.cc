@@ -74,6 +74,13 @@ class Simulation {
     if (!arguments_.fleet.empty()) {
       context = "--fleet " + arguments_.fleet;
       fleet = TILL_TRY(ParseFleet(arguments_.fleet));
+      // Terminals that were left out would make the bill too small.
+      for (const auto& [version, count] : fleet) {
+        context = "--fleet " + version;
+        const auto runs = [&](const ReleaseRecord& r) { return r.version == version; };
+        if (std::none_of(releases.begin(), releases.end(), runs))
+          return Error{ErrorCode::kInvalid, "no such release in the out folder"};
+      }
     } else if (!arguments_.hub.url.empty()) {
       HubConnection hub(arguments_.hub);
       const Result<FleetCensus> asked = AskFleet(hub, releases);
