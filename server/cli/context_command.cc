@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "core/file.h"
 #include "core/text.h"
@@ -21,6 +22,13 @@ int AddContext(const AddArguments& arguments) {
     const Result<std::string> token = ReadTextFile(arguments.token_file, 4096);
     if (!token.ok()) return Fail(kTokenUnreadable, arguments.token_file, &token.error());
     context.token = Trim(*token);
+  }
+  if (!context.ca_file.empty()) {
+    const Result<std::string> ca = ReadTextFile(context.ca_file);
+    if (!ca.ok()) return Fail(kCaUnreadable, context.ca_file, &ca.error());
+    std::error_code failed;  // kept as it is found from every folder
+    const std::filesystem::path whole = std::filesystem::absolute(context.ca_file, failed);
+    if (!failed) context.ca_file = whole.string();
   }
   Result<ContextFile> file = ContextFile::Load();
   if (!file.ok()) return Fail(kBadContextFile, "", &file.error());

@@ -95,7 +95,9 @@ int AddDevice(Session& session, const std::string& id) {
     std::printf("%s\n", json::WritePretty(device).c_str());
   } else {
     std::printf("%s\n", device["securityToken"].AsString().c_str());
-    std::fprintf(stderr, "device %s added; above is its token for tilld.conf\n", Printable(id).c_str());
+    std::fprintf(stderr,
+                 "device %s added; the token on stdout goes into the file that token_file in tilld.conf names\n",
+                 Printable(id).c_str());
   }
   return 0;
 }

@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "server/cli/commands.h"
 #include "server/cli/edges.h"
+#include "server/cli/faults.h"
 
 namespace till::cli {
 namespace {
@@ -23,7 +24,10 @@ std::vector<Finding> Examine(Session& session) {
   const Result<json::Value> health = hub.Get("/healthz");
   findings.push_back(
       {health.ok(), "hub answers at " + hub.context().url + (health.ok() ? "" : ": " + log::Describe(health.error()))});
-  if (!health.ok()) return findings;
+  if (!health.ok()) {
+    findings.back().what += std::string(": ") + kHubUnreachable.mend;
+    return findings;
+  }
   const Result<json::Value> user = hub.Get("/rest/v1/userinfo");
   findings.push_back({user.ok(), user.ok() ? "signed in as " + (*user)["username"].AsString()
                                            : "token: " + log::Describe(user.error())});

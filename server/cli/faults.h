@@ -7,10 +7,11 @@ namespace till::cli {
 
 inline constexpr Fault kNoContext{"T5001", "no hub is chosen",
                                   "name one with: tillctl context add NAME --url URL --token-file FILE"};
-inline constexpr Fault kHubUnreachable{"T5002", "the hub cannot be reached",
-                                       "check the URL and the network: tillctl doctor"};
+inline constexpr Fault kHubUnreachable{
+    "T5002", "the hub cannot be reached",
+    "check the URL, the network and the hub's certificate (tillctl context add --ca): tillctl doctor"};
 inline constexpr Fault kHubRefused{"T5003", "the hub did not do it",
-                                   "the answer stands above; tillctl doctor checks token and address"};
+                                   "the cause stands above; tillctl doctor checks address, certificate and token"};
 inline constexpr Fault kNoSuchRelease{"T5004", "there is no such release on the hub",
                                       "tillctl release ls shows what there is; tillpack publish sends one"};
 inline constexpr Fault kBadContextFile{"T5005", "the context file cannot be used",
@@ -24,6 +25,8 @@ inline constexpr Fault kDemoSetup{"T5008", "the demo cannot be set up",
 inline constexpr Fault kTokenUnreadable{
     "T5010", "the token file cannot be read",
     "copy admin.token from the hub's data folder, or name the file that holds your token"};
+inline constexpr Fault kCaUnreadable{"T5012", "the CA certificate cannot be read",
+                                     "name a PEM file with --ca: the hub's certificate, or that of who signed it"};
 inline constexpr Fault kBadUrl{"T5011", "this is no address of a server",
                                "write it as https://host or http://host:port, one per edge"};
 inline constexpr Fault kDemoStory{"T5009", "the demo did not go as it must",
