@@ -10,7 +10,7 @@ inline constexpr Fault kPortInUse{"T4001", "the address to listen on is taken or
 inline constexpr Fault kFolderLocked{"T4002", "another tilledge works in this data folder", "give each edge its own --data; a running edge scrubs by itself and shows its counters at /status"};
 inline constexpr Fault kFolderUnusable{"T4003", "the data folder cannot be used", "check that it exists, is writable by this user and lies on a file system with free space"};
 inline constexpr Fault kIndexDamaged{"T4004", "the index of the store is damaged or not ours", "remove the folder's index/ and objects/: the edge fetches again what it needs, nothing is lost"};
-inline constexpr Fault kOriginUnreachable{"T4005", "the origin does not answer; serving what is stored", "check --origin, the network and the origin; the edge tries again by itself"};
+inline constexpr Fault kOriginUnreachable{"T4005", "the origin does not answer; serving what is stored", "check --origin, --origin-ca, the network and the origin; the edge tries again by itself"};
 inline constexpr Fault kTokenRefused{"T4006", "the origin refuses this edge's token", "put a valid token into the file of --origin-token-file and restart the edge"};
 inline constexpr Fault kDiskFull{"T4007", "the disk is full; passing through without storing", "free space, or lower --max-bytes so that the edge evicts before the disk is full"};
 inline constexpr Fault kBadOption{"T4008", "an option has a value that cannot be used", "see tilledge serve --help"};

@@ -30,9 +30,13 @@ int Serve(EdgeOptions options) {
   const std::string address = options.server.address;
   const std::string listen = address + ":" + std::to_string(options.server.port);
   const bool tls = !options.server.tls_cert_file.empty();
+  const std::string root = options.mirror.trusted_root_file;
   const Fault* fault = nullptr;
   auto edge = Edge::Start(std::move(options), SystemClock(), &fault);
-  if (!edge.ok()) return Report(*fault, fault == &kPortInUse ? listen : data, edge.error());
+  if (!edge.ok()) {
+    const bool about_root = fault == &kMetadataRefused && !root.empty();
+    return Report(*fault, fault == &kPortInUse ? listen : about_root ? root : data, edge.error());
+  }
   const std::string host = address.find(':') == std::string::npos ? address : "[" + address + "]";
   json::Value ready;
   ready.Set("event", "ready");
