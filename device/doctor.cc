@@ -57,6 +57,16 @@ void ExamineImage(Journal& journal, const Config& config, SlotId running, std::v
   Good(findings, "image " + image.version + " (" + ToHex(image.sha256).substr(0, 16) + "), hash checked");
 }
 
+// Journal, metadata and status are written there; a full partition shows only when something is written.
+void ExamineDataFolder(const Config& config, std::vector<Finding>& findings) {
+  const std::string probe = config.data_dir + "/doctor.probe";
+  const Bytes page(4096);
+  const Status written = WriteFileAtomically(probe, page, 0600);
+  unlink(probe.c_str());
+  if (!written.ok()) return Bad(findings, kDataFolder, config.data_dir + ": " + log::Describe(written.error()));
+  Good(findings, "data folder " + config.data_dir + " can be written");
+}
+
 // Whoever runs this must be who config.board says: exactly, as the releases will be compared.
 void ExamineBoard(const Config& config, std::vector<Finding>& findings) {
   for (const char* path : {"/tmp/sysinfo/board_name", "/proc/device-tree/compatible"}) {
@@ -135,6 +145,7 @@ std::vector<Finding> Examine(const Config& config, const std::string& token, Slo
   std::vector<Finding> findings;
   ExamineSlots(config, running, *parts.slots, findings);
   ExamineBoard(config, findings);
+  ExamineDataFolder(config, findings);
   BootControl boot(std::move(parts.boot_record));
   ExamineRecord(boot, findings);
   Journal journal(std::move(parts.journal));

@@ -7,8 +7,8 @@ namespace till::device {
 
 // clang-format off
 inline constexpr Fault kUsage{"T2001", "the command line is not understood", "see tilld --help"};
-inline constexpr Fault kBadConfigLine{"T2002", "a configuration line is not understood", "write 'key = value'; tilld --help lists the keys"};
-inline constexpr Fault kConfigIncomplete{"T2003", "the configuration lacks something", "add the key named above; tilld config show --origin lists what is set"};
+inline constexpr Fault kBadConfigLine{"T2002", "a configuration line is not understood", "write 'key = value'; tilld config show lists the keys"};
+inline constexpr Fault kConfigIncomplete{"T2003", "the configuration lacks something", "set the key named above, or make the file that it names; tilld config show --origin lists what is set"};
 inline constexpr Fault kDataFolder{"T2004", "the data folder cannot be used", "check data_dir (it must exist or be makeable, and be writable) and that no other tilld runs on it"};
 inline constexpr Fault kBootRecord{"T2005", "the boot record cannot be read or written", "check boot_state; till-bootctl show and init work on the same file"};
 inline constexpr Fault kJournal{"T2006", "the journal cannot be read or written", "check data_dir for space and write errors; without a journal nothing is installed"};
@@ -17,7 +17,7 @@ inline constexpr Fault kSlotUnusable{"T2008", "a slot cannot be opened", "check 
 inline constexpr Fault kImageUnknown{"T2009", "what the running slot holds is not known", "tilld adopt names the image; until then only chunks and full payloads fit"};
 inline constexpr Fault kImageChanged{"T2010", "the running slot no longer holds the image it was written with", "the storage is failing or was written by hand: a full payload mends the spare slot"};
 inline constexpr Fault kServerRefuses{"T2011", "the update server refuses this terminal", "check tenant, controller_id and token against the hub"};
-inline constexpr Fault kServerAnswer{"T2012", "the update server's answer cannot be used", "check that 'server' is a tillhub or hawkBit; its log says more"};
+inline constexpr Fault kServerAnswer{"T2012", "the update server's answer cannot be used", "check that 'server' is a tillhub or hawkBit, up, and that ca_file holds its certificate; its log says more"};
 inline constexpr Fault kTrustRefused{"T2013", "the signed metadata is refused", "the hub's repository does not follow from trusted_root: check which keys signed it"};
 inline constexpr Fault kNotSigned{"T2014", "the payload or its image is not named by signed metadata", "publish the release with tillpack publish; an upload by hand is not enough"};
 inline constexpr Fault kWrongBoard{"T2015", "the image is for another board", "assign a release whose hardware list holds this terminal's 'board', exactly"};

@@ -5,6 +5,7 @@
 #include "core/crypto/identity.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "core/tuf/trusted_set.h"
 #include "device/faults.h"
 
 namespace till::device {
@@ -63,7 +64,8 @@ Result<ProvisionStep> PlaceRoot(const Config& config, const std::string& source,
   ProvisionStep step{"root", false, config.trusted_root};
   if (!source.empty() && source != config.trusted_root) {
     const std::string root = TILL_TRY(ReadTextFile(source, 64 << 10));
-    // Before it is placed it is read by who will have to trust it.
+    // Before it is placed it is read by who will have to trust it; Open() alone reads one kept from before instead.
+    TILL_TRY(tuf::TrustedSet::FromRoot(root, tuf::SizeCaps{}));
     TILL_TRY(Trust::Open(config.data_dir + "/tuf", root, clock));
     TILL_TRY(MakeFolders(FolderOf(config.trusted_root)));
     TILL_TRY(WriteFileAtomically(config.trusted_root, AsBytes(root)));
@@ -73,6 +75,10 @@ Result<ProvisionStep> PlaceRoot(const Config& config, const std::string& source,
   const std::string root = TILL_TRY(ReadTextFile(config.trusted_root, 64 << 10));
   TILL_TRY(Trust::Open(config.data_dir + "/tuf", root, clock));
   return step;
+}
+
+std::string Named(const std::string& given, const std::string& configured, const Error& error) {
+  return (given.empty() ? configured : given) + ": " + log::Describe(error);
 }
 
 }  // namespace
@@ -86,10 +92,10 @@ std::optional<Refusal> Provision(const Config& config, const ProvisionInput& inp
   if (!identity.ok()) return Refuse(kProvision, identity.error());
   steps.push_back(std::move(*identity));
   auto token = PlaceToken(config, input.token_file);
-  if (!token.ok()) return Refuse(kProvision, token.error());
+  if (!token.ok()) return Refuse(kProvision, Named(input.token_file, config.token_file, token.error()));
   steps.push_back(std::move(*token));
   auto root = PlaceRoot(config, input.root_file, *parts.clock);
-  if (!root.ok()) return Refuse(kTrustRefused, root.error());
+  if (!root.ok()) return Refuse(kProvision, Named(input.root_file, config.trusted_root, root.error()));
   steps.push_back(std::move(*root));
   if (input.adopt.version.empty()) return std::nullopt;
   Adopted adopted;

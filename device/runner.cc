@@ -179,7 +179,10 @@ std::optional<Refusal> Runner::OpenTrust() {
   const std::string tuf_folder = config_.data_dir + "/tuf";
   if (!root.ok() && !FileExists(tuf_folder + "/root.json")) return Refuse(kTrustRefused, config_.trusted_root);
   auto trust = Trust::Open(tuf_folder, root.ok() ? *root : "", clock_, expiry_);
-  if (!trust.ok()) return Refuse(kTrustRefused, trust.error());
+  if (!trust.ok()) {
+    const bool disk = trust.error().code == ErrorCode::kIo || trust.error().code == ErrorCode::kLimit;
+    return Refuse(disk ? kDataFolder : kTrustRefused, trust.error());
+  }
   judge_ = std::move(trust).value();
   return std::nullopt;
 }

@@ -153,7 +153,11 @@ Status Runner::RefreshFromArtifact() {
 void Runner::RefreshDaily() {
   if (state_.phase != Phase::kIdle || clock_.MonotonicMs() < refresh_due_ms_) return;
   const Status refreshed = RefreshTrust();
-  if (!refreshed.ok()) log::Info("the signed metadata is not fresh", {{"cause", refreshed.error()}});
+  if (refreshed.ok()) return;
+  // A repository that other keys signed is no passing trouble: without this line only an offer would show it.
+  const bool refused = refreshed.error().code == ErrorCode::kRefused && !Trust::IsExpiry(refreshed.error());
+  if (refused) Complain(Refuse(kTrustRefused, refreshed.error()));
+  log::Info("the signed metadata is not fresh", {{"cause", refreshed.error()}});
 }
 
 TerminalFacts Runner::Facts(size_t component, const DdiChunk& chunk) const {
