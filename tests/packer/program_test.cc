@@ -178,6 +178,7 @@ TEST(TillpackProgram, MakesAndSimulatesTheTierForUnknownBases) {
   EXPECT_LT(policies[1]["bytes"].AsInteger(), policies[0]["bytes"].AsInteger()) << "chunks beat full";
   EXPECT_LT(policies[2]["bytes"].AsInteger(), policies[1]["bytes"].AsInteger()) << "a delta beats chunks";
   EXPECT_EQ(RunTillpack({"simulate", "--config", config, "--fleet", "1.0.0"}).exit_code, 2);
+  EXPECT_EQ(RunTillpack({"simulate", "--config", config, "--fleet", "1.0.0=10,9=92"}).exit_code, 2);
   EXPECT_EQ(RunTillpack({"simulate", "--config", config, "--version", "9"}).exit_code, 1);
 
   const std::string object = scratch.Path("p/out/1.1.0/rootfs.chunks.till"), rebuilt = scratch.Path("rebuilt");
