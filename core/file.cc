@@ -27,11 +27,15 @@ void UniqueFd::Reset() {
   fd_ = -1;
 }
 
+bool IsDiskFull(const Error& error) {
+  return error.code == ErrorCode::kLimit && (error.detail == ENOSPC || error.detail == EDQUOT || error.detail == EFBIG);
+}
+
 Error SystemError(const char* what, int error_number) {
   ErrorCode code = ErrorCode::kIo;
   if (error_number == ENOENT) code = ErrorCode::kNotFound;
-  if (error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG) code = ErrorCode::kLimit;
-  return Error{code, what, static_cast<uint64_t>(error_number)};
+  const Error as_limit{ErrorCode::kLimit, what, static_cast<uint64_t>(error_number)};
+  return IsDiskFull(as_limit) ? as_limit : Error{code, what, as_limit.detail};
 }
 
 Error SystemError(const char* what) { return SystemError(what, errno); }

@@ -32,6 +32,8 @@ class UniqueFd {
 // The Error for the current errno (or a given one), by the table above.
 Error SystemError(const char* what);
 Error SystemError(const char* what, int error_number);
+// Whether such an Error says that there is no room: kLimit with one of these numbers.
+bool IsDiskFull(const Error& error);
 
 // open(2) with O_CLOEXEC added; mode 0644 when it creates, unless told.
 Result<UniqueFd> OpenFile(const std::string& path, int flags, unsigned mode = 0644);

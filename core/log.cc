@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/text.h"
 
 namespace till::log {
@@ -99,9 +100,7 @@ std::string Describe(const Error& error) {
   std::string text = error.what;
   text += " (";
   text += ErrorCodeName(error.code);
-  const bool is_full = error.detail == ENOSPC || error.detail == EDQUOT || error.detail == EFBIG;
-  const bool is_errno = error.code == ErrorCode::kIo || error.code == ErrorCode::kNotFound ||
-                        (error.code == ErrorCode::kLimit && is_full);
+  const bool is_errno = error.code == ErrorCode::kIo || error.code == ErrorCode::kNotFound || IsDiskFull(error);
   if (error.detail != 0 && is_errno && error.detail < 200) {
     text += ": ";
     text += std::strerror(static_cast<int>(error.detail));

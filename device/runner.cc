@@ -180,7 +180,7 @@ std::optional<Refusal> Runner::OpenTrust() {
   if (!root.ok() && !FileExists(tuf_folder + "/root.json")) return Refuse(kTrustRefused, config_.trusted_root);
   auto trust = Trust::Open(tuf_folder, root.ok() ? *root : "", clock_, expiry_);
   if (!trust.ok()) {
-    const bool disk = trust.error().code == ErrorCode::kIo || trust.error().code == ErrorCode::kLimit;
+    const bool disk = trust.error().code == ErrorCode::kIo || IsDiskFull(trust.error());
     return Refuse(disk ? kDataFolder : kTrustRefused, trust.error());
   }
   judge_ = std::move(trust).value();

@@ -217,9 +217,10 @@ Runner::Outcome Runner::Check() {
   const Status refreshed = RefreshTrust();
   if (!refreshed.ok()) {
     const Error& error = refreshed.error();
-    const Refusal refusal = Refuse(kTrustRefused, error);
+    const bool disk = IsDiskFull(error);  // the terminal's own trouble, and it may pass: not the release's end
+    const Refusal refusal = Refuse(disk ? kDataFolder : kTrustRefused, error);
     const bool final =
-        !Trust::IsExpiry(error) &&
+        !Trust::IsExpiry(error) && !disk &&
         (error.code == ErrorCode::kRefused || error.code == ErrorCode::kCorrupt || error.code == ErrorCode::kLimit);
     if (final) return EmitRefused(refusal);
     Complain(refusal);

@@ -55,10 +55,13 @@ class DeltaMaker {
       for (unsigned cache_blocks = plan.cache_blocks; cache_blocks > 0; --cache_blocks) {
         for (const unsigned window_log : kWindowLogs) {
           if (!Fits(WithLess(packed.header, cache_blocks, window_log), at_most)) continue;
-          const bool as_packed = cache_blocks == plan.cache_blocks && window_log == kWindowLogs[0];
-          Plan attempt = as_packed ? std::move(widest) : plan;
+          if (cache_blocks == plan.cache_blocks && window_log == kWindowLogs[0]) {
+            CountDecodes(base, widest);
+            return Finish(std::move(packed), widest);
+          }
+          Plan attempt = plan;
           attempt.cache_blocks = cache_blocks;
-          PackedFrames less = as_packed ? std::move(packed) : TILL_TRY(Pack(base, target, attempt, window_log));
+          PackedFrames less = TILL_TRY(Pack(base, target, attempt, window_log));
           if (!Fits(less.header, at_most)) continue;
           CountDecodes(base, attempt);
           return Finish(std::move(less), attempt);

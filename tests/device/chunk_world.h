@@ -1,6 +1,8 @@
 // A chunk object, a slot to put its image together in, and a network that does as the test says.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <functional>

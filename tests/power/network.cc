@@ -72,8 +72,7 @@ Result<int> MemoryFetcher::Fetch(const device::PayloadSource& source, const devi
   const SignedPayload& payload = site_.offers[index];
   const uint64_t end = range.length > 0 ? range.from + range.length : payload.file->size();
   for (uint64_t at = range.from; at < end;) {
-    const ByteView segment =
-        ByteView(*payload.file).subspan(at, std::min<uint64_t>(SegmentAt(payload, at), end - at));
+    const ByteView segment = ByteView(*payload.file).subspan(at, std::min<uint64_t>(SegmentAt(payload, at), end - at));
     if (trace_ != nullptr) trace_->Changed();
     world_.server.served_bytes += segment.size();
     TILL_TRY(on_bytes(segment));

@@ -125,6 +125,9 @@ TEST(SystemError, ChoosesTheCodeByWhatTheCallerWillDo) {
   EXPECT_EQ(SystemError("x", ENOSPC).code, ErrorCode::kLimit);
   EXPECT_EQ(SystemError("x", EDQUOT).code, ErrorCode::kLimit);
   EXPECT_EQ(SystemError("x", EFBIG).code, ErrorCode::kLimit);
+  EXPECT_TRUE(IsDiskFull(SystemError("x", ENOSPC)));
+  EXPECT_FALSE(IsDiskFull(SystemError("x", EIO)));
+  EXPECT_FALSE(IsDiskFull(Error{ErrorCode::kLimit, "too long", 65536}));
   EXPECT_EQ(SystemError("x", EIO).code, ErrorCode::kIo);
   EXPECT_EQ(SystemError("x", EIO).detail, static_cast<uint64_t>(EIO));
 }
