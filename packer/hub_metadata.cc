@@ -120,7 +120,9 @@ Status WriteMetadataTar(const std::string& tuf_folder, const std::string& path) 
   const tuf::Repository repository = TILL_TRY(tuf::Repository::Open(tuf_folder));
   std::string tar;
   for (const std::string& name : TILL_TRY(repository.FileNames())) {
-    const std::string text = TILL_TRY(ReadTextFile(tuf_folder + "/" + name, kMaxMetadataBytes));
+    std::string place = tuf_folder;
+    place.append("/").append(name);
+    const std::string text = TILL_TRY(ReadTextFile(place, kMaxMetadataBytes));
     std::array<char, kTarBlock> header{};
     std::snprintf(header.data(), 100, "%s", name.c_str());
     std::snprintf(header.data() + 100, 25, "0000644%c0000000%c0000000", 0, 0);
