@@ -77,8 +77,7 @@ class Simulation {
       // Terminals that were left out would make the bill too small.
       for (const auto& [version, count] : fleet) {
         context = "--fleet " + version;
-        const auto runs = [&](const ReleaseRecord& r) { return r.version == version; };
-        if (std::none_of(releases.begin(), releases.end(), runs))
+        if (std::ranges::find(releases, version, &ReleaseRecord::version) == releases.end())
           return Error{ErrorCode::kInvalid, "no such release in the out folder"};
       }
     } else if (!arguments_.hub.url.empty()) {
