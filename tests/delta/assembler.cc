@@ -26,7 +26,7 @@ Bytes EncodeBlock(const Recode& recode, ByteView plain) {
 }
 
 Coded CodeStream(Codec codec, unsigned window_log, ByteView plain) {
-  const Coded stored{Codec::kStored, Bytes(plain.begin(), plain.end())};
+  Coded stored{Codec::kStored, Bytes(plain.begin(), plain.end())};
   if (plain.empty() || codec == Codec::kStored) return stored;
   Coded coded{codec, {}};
   if (codec == Codec::kZstd) {

@@ -88,7 +88,8 @@ TEST(BlockApplier, ResumesAfterAKillAtEveryWrite) {
         ASSERT_TRUE(applier->Start().ok());
         fired = !job.Pump(*applier).ok();
         const Checkpoint checkpoint = applier->LastCheckpoint();
-        const Bytes kept(first.bytes().begin(), first.bytes().begin() + checkpoint.target_offset);
+        const ByteView all = ByteView(first.bytes()).first(checkpoint.target_offset);
+        const Bytes kept(all.begin(), all.end());
         MemoryTarget second(kept);
         MemorySource written(kept);
         const auto next = job.NewApplier(second);

@@ -13,7 +13,8 @@ namespace {
 std::atomic<unsigned> allocations{0};
 }
 
-// The linker sends every call in this program here (--wrap), those of the static codecs as well.
+// The linker sends every call in this program here (--wrap, whose names these are), those of the static codecs as well.
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
 extern "C" {
 void* __real_malloc(size_t size);
 void* __real_calloc(size_t count, size_t size);
@@ -31,6 +32,7 @@ void* __wrap_realloc(void* memory, size_t size) {
   return __real_realloc(memory, size);
 }
 }
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 void* operator new(size_t size) {
   void* const memory = malloc(size);
