@@ -154,7 +154,7 @@ std::string HubForTests::PublishChunks(const std::string& version, const std::st
   entry.custom.Set("arena_bytes", delta::ChunkAssembler::ArenaBytesFor(made.index));
   entry.custom.Set("format", 1);
   Override(entry.custom, custom);
-  const std::string path = entry.path;
+  std::string path = entry.path;
   payloads_[path] = payload;
   unsigned_entries_.push_back(std::move(entry));
   AtHub(path).bytes = payload;

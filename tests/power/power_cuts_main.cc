@@ -104,7 +104,7 @@ Tally RunTask(Task task, const std::string& sabotage) {
   task.options.data_dir = MakeDataDir();
   Scenario scenario = MakeScenario(task.kind, *task.geometry, task.options.data_dir, sabotage);
   scenario.may_fall_back = task.options.depth > 2;
-  const Tally tally = Explore(scenario, task.options);
+  Tally tally = Explore(scenario, task.options);
   std::filesystem::remove_all(task.options.data_dir);
   return tally;
 }

@@ -135,7 +135,7 @@ void AddApp(Site& site) {
 
 // A folder of health checks that is not well without one being started: more of them than are allowed.
 std::string FailingChecks(const std::string& data_dir) {
-  const std::string folder = data_dir + "/health.d";
+  std::string folder = data_dir + "/health.d";
   mkdir(folder.c_str(), 0755);
   for (int i = 0; i < 65; i++) {
     const std::string check = folder + "/" + std::to_string(i);
@@ -245,7 +245,7 @@ std::string CheckEnd(const Scenario& scenario, World& world) {
   if (record.floor > image->info.rollback_index) return "the floor is ahead";
   if (record.floor != image->info.rollback_index) return "the floor did not follow";
   if (!fell_back) {
-    const std::string wrong = CheckApp(scenario, world, record.stable);
+    std::string wrong = CheckApp(scenario, world, record.stable);
     if (!wrong.empty()) return wrong;
   }
   const std::string& outcome = world.server.outcome;
