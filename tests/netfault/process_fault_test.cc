@@ -120,10 +120,10 @@ class FailingProcess : public AgentTest {
       ASSERT_GT(calls, in == In::kInstall ? 50u : 10u);
       uint64_t runs = 0;
       for (uint64_t n = First(); n <= calls; n += Every() ? 1 : std::max<uint64_t>(1, calls / samples)) {
-        UpdateWith(in,
-                   {"timeout", "-s", "KILL", "90", "strace", "-f", "-qq", "-o", "/dev/null", "-e",
-                    "inject=" + set + ":" + what + ":when=" + std::to_string(n), "--"},
-                   {}, must_succeed);
+        std::string fault = "inject=";
+        fault.append(set).append(":").append(what).append(":when=").append(std::to_string(n));
+        UpdateWith(in, {"timeout", "-s", "KILL", "90", "strace", "-f", "-qq", "-o", "/dev/null", "-e", fault, "--"}, {},
+                   must_succeed);
         // (strace dies of the signal that its tracee died of.)
         EXPECT_TRUE(must_succeed || last_status_ != 128 + SIGKILL) << what << " at call " << n << ": it hangs";
         if (HasFailure()) return;
