@@ -122,25 +122,10 @@ TEST(ChunkInstall, GoesOnAfterAPowerCutAtAnyPiece) {
 // covers S17
 TEST(ChunkInstall, NeverCallsAnImageInstalledWhoseBaseLiedAndFetchesWhatItNoLongerHolds) {
   ChunkWorld w;
-  class ChangingBase final : public Source {
-   public:
-    ChangingBase(const Bytes& bytes, uint64_t change_at) : bytes_(bytes), change_at_(change_at) {}
-    Result<size_t> ReadAt(uint64_t offset, MutableByteView out) override {
-      const size_t got = TILL_TRY(MemorySource(ByteView(bytes_)).ReadAt(offset, out));
-      if (++reads == change_at_ && got > 0) out[got / 2] ^= std::byte{1};
-      return got;
-    }
-    uint64_t size() const override { return bytes_.size(); }
-    uint64_t reads = 0;
-
-   private:
-    const Bytes& bytes_;
-    uint64_t change_at_;
-  };
   uint64_t undisturbed = 0;
   for (uint64_t n = 0;; n++) {
     ASSERT_LT(n, 10'000u);
-    ChangingBase base(w.old_image, n);
+    ChangingBase base(w.old_image, n, ChangingBase::Lasts::kOnce);
     PieceFetcher fetcher(w.object);
     ChunkWatcher watcher;
     const InstallEnd end = Install(fetcher, watcher, w.Input(&base));

@@ -11,6 +11,7 @@
 #include "delta/chunks/chunk_assembler.h"
 #include "delta/chunks/chunk_file.h"
 #include "device/installer.h"
+#include "tests/device/memory_slot.h"
 
 namespace till::device {
 
@@ -20,42 +21,6 @@ inline Bytes NoiseForTests(uint32_t seed, size_t size) {
   for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
   return bytes;
 }
-
-class MemorySlot final : public Slot {
- public:
-  explicit MemorySlot(size_t bytes) : bytes_(bytes, std::byte{0xff}) {}
-  Result<size_t> ReadAt(uint64_t offset, MutableByteView out) override {
-    return MemorySource(ByteView(bytes_)).ReadAt(offset, out);
-  }
-  uint64_t size() const override { return bytes_.size(); }
-  Status BeginAt(uint64_t offset, uint64_t) override {
-    at_ = synced_ = offset;
-    return Ok();
-  }
-  Status Write(ByteView bytes) override {
-    if (at_ + bytes.size() > fail_from) return Error{ErrorCode::kIo, "worn out"};
-    std::copy(bytes.begin(), bytes.end(), bytes_.begin() + static_cast<ptrdiff_t>(at_));
-    at_ += bytes.size();
-    return Ok();
-  }
-  // Whole pages only, as flash does it.
-  Status Sync() override {
-    synced_ = durable_end();
-    return Ok();
-  }
-  uint64_t durable_end() const override { return at_ == image_bytes ? at_ : at_ - at_ % 256; }
-  Status Erase() override { return Ok(); }
-  // What was not synced is something else.
-  void LosePower() { std::fill(bytes_.begin() + static_cast<ptrdiff_t>(synced_), bytes_.end(), std::byte{0x5a}); }
-  bool Holds(ByteView image) const { return std::equal(image.begin(), image.end(), bytes_.begin()); }
-  uint64_t fail_from = UINT64_MAX;
-  uint64_t image_bytes = 0;
-
- private:
-  Bytes bytes_;
-  uint64_t at_ = 0;
-  uint64_t synced_ = 0;
-};
 
 class ChunkWorld {
  public:
@@ -80,6 +45,7 @@ class ChunkWorld {
     plan.arena_bytes = delta::ChunkAssembler::ArenaBytesFor(made.index);
     plan.target = {true, crypto::Sha256Of(new_image), new_image.size(), 1, "2"};
     slot.image_bytes = new_image.size();
+    slot.page_bytes = 256;
   }
   ~ChunkWorld() { std::filesystem::remove_all(folder_); }
   ChunkWorld(const ChunkWorld&) = delete;

@@ -7,56 +7,12 @@
 #include <filesystem>
 
 #include "tests/delta/craft.h"
+#include "tests/device/memory_slot.h"
 
 namespace till::device {
 namespace {
 
 using delta::testing::Craft;
-
-class MemorySlot final : public Slot {
- public:
-  explicit MemorySlot(size_t bytes) : bytes_(bytes, std::byte{0xff}) {}
-  Result<size_t> ReadAt(uint64_t offset, MutableByteView out) override {
-    return MemorySource(ByteView(bytes_)).ReadAt(offset, out);
-  }
-  uint64_t size() const override { return bytes_.size(); }
-  Status BeginAt(uint64_t offset, uint64_t) override {
-    at_ = offset;
-    return Ok();
-  }
-  Status Write(ByteView bytes) override {
-    writes++;
-    std::copy(bytes.begin(), bytes.end(), bytes_.begin() + static_cast<ptrdiff_t>(at_));
-    at_ += bytes.size();
-    return Ok();
-  }
-  Status Sync() override { return Ok(); }
-  uint64_t durable_end() const override { return at_; }
-  Status Erase() override { return Ok(); }
-  bool Holds(ByteView image) const { return std::equal(image.begin(), image.end(), bytes_.begin()); }
-  size_t writes = 0;
-
- private:
-  Bytes bytes_;
-  uint64_t at_ = 0;
-};
-
-// From the n-th read on, one bit of what is read is another.
-class ChangingBase final : public Source {
- public:
-  ChangingBase(const Bytes& bytes, uint64_t change_at) : bytes_(bytes), change_at_(change_at) {}
-  Result<size_t> ReadAt(uint64_t offset, MutableByteView out) override {
-    const size_t got = TILL_TRY(MemorySource(ByteView(bytes_)).ReadAt(offset, out));
-    if (++reads >= change_at_ && got > 0) out[got / 2] ^= std::byte{1};
-    return got;
-  }
-  uint64_t size() const override { return bytes_.size(); }
-  uint64_t reads = 0;
-
- private:
-  const Bytes& bytes_;
-  uint64_t change_at_;
-};
 
 // Serves the payload in pieces; piece number `lie_at` (counted over all requests) is another than it was.
 class ChangingSource final : public PayloadFetcher {
@@ -139,7 +95,7 @@ TEST_F(InstallerTest, NeverCallsAnImageInstalledWhoseBaseChangedAfterItsCheck) {
   uint64_t refused = 0, n = 1;
   for (;; n++) {
     ASSERT_LT(n, 10'000u);
-    ChangingBase base(craft_.base(), n);
+    ChangingBase base(craft_.base(), n, ChangingBase::Lasts::kOn);
     ChangingSource source(file_, 0);
     MemorySlot slot(craft_.target().size() + 4096);
     const InstallEnd end = Install(base, source, slot);
@@ -158,7 +114,7 @@ TEST_F(InstallerTest, NeverCallsAnImageInstalledWhoseBaseChangedAfterItsCheck) {
 TEST_F(InstallerTest, UsesTheBytesThatItHashedAndAsksAgainForTheOthers) {
   for (uint64_t n = 1;; n++) {
     ASSERT_LT(n, 10'000u);
-    ChangingBase base(craft_.base(), UINT64_MAX);
+    ChangingBase base(craft_.base(), UINT64_MAX, ChangingBase::Lasts::kOn);
     ChangingSource source(file_, n);
     MemorySlot slot(craft_.target().size() + 4096);
     const InstallEnd end = Install(base, source, slot, 2);
@@ -174,7 +130,7 @@ TEST_F(InstallerTest, UsesTheBytesThatItHashedAndAsksAgainForTheOthers) {
 
 // covers F01
 TEST_F(InstallerTest, GoesOnAtTheInterruptedFramesFirstByte) {
-  ChangingBase base(craft_.base(), UINT64_MAX);
+  ChangingBase base(craft_.base(), UINT64_MAX, ChangingBase::Lasts::kOn);
   ChangingSource source(file_, 0);
   MemorySlot slot(craft_.target().size() + 4096);
   ASSERT_EQ(Install(base, source, slot).kind, InstallEnd::Kind::kInstalled);
@@ -201,7 +157,7 @@ TEST_F(InstallerTest, GoesOnAtTheInterruptedFramesFirstByte) {
 
 // covers S16 S04
 TEST_F(InstallerTest, RefusesASourceThatAlwaysLies) {
-  ChangingBase base(craft_.base(), UINT64_MAX);
+  ChangingBase base(craft_.base(), UINT64_MAX, ChangingBase::Lasts::kOn);
   Bytes other = file_;
   other[other.size() - 5] ^= std::byte{1};
   ChangingSource source(other, 0);
