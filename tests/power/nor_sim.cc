@@ -9,6 +9,18 @@ namespace {
 
 const Error kNoPower{ErrorCode::kIo, "the power is off", EIO};
 
+// What programming does: bits fall from 1 to 0. Eight bytes at a time: a twentieth of the whole proof went by here.
+void ClearBits(std::byte* data, ByteView bytes) {
+  size_t i = 0;
+  for (uint64_t now, mask; i + sizeof(now) <= bytes.size(); i += sizeof(now)) {
+    memcpy(&now, data + i, sizeof(now));
+    memcpy(&mask, bytes.data() + i, sizeof(mask));
+    now &= mask;
+    memcpy(data + i, &now, sizeof(now));
+  }
+  for (; i < bytes.size(); i++) data[i] &= bytes[i];
+}
+
 }  // namespace
 
 NorChip::NorChip(uint32_t block_bytes, size_t block_count)
@@ -36,10 +48,8 @@ void NorChip::Erased(size_t index) {
 void NorChip::ProgramPage(uint64_t offset, ByteView bytes) {
   Block& block = Own(offset / block_bytes_);
   const size_t at = offset % block_bytes_;
-  std::byte* data = block.data.data() + at;
-  for (size_t i = 0; i < bytes.size(); i++) data[i] &= bytes[i];
-  if (block.unstable.empty()) return;
-  for (size_t i = 0; i < bytes.size(); i++) block.unstable[at + i] &= bytes[i];
+  ClearBits(block.data.data() + at, bytes);
+  if (!block.unstable.empty()) ClearBits(block.unstable.data() + at, bytes);
 }
 
 void NorChip::Apply(const FlashOp& op) {

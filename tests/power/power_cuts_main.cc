@@ -26,7 +26,7 @@ namespace {
 constexpr char kHelp[] =
     "power_cuts [--tier commit|tiny|long] [--kind KIND] [--jobs N] [--sabotage NAME] [--stride N] [--at N]\n"
     "\n"
-    "  --tier commit  1 MiB slots: every operation x 4 tears, every 16th cut with a second one at a random place of "
+    "  --tier commit  1 MiB slots: every operation x 4 tears, every 32nd cut with a second one at a random place of "
     "its\n"
     "                 recovery; and tiny, one of four tears by turns for its second cuts\n"
     "  --tier tiny    64 KiB of flash: every cut, and every second cut of every recovery; confirm to depth 3\n"
@@ -157,7 +157,7 @@ std::vector<Task> TasksOf(const Arguments& arguments, const std::string& kind) {
     }
   };
   // (A crash is a rollback without health checks: the small model is enough for every commit.)
-  if (arguments.tier == "commit" && kind != "crash") add(kOneMiB, {.random_nested_every = 16});
+  if (arguments.tier == "commit" && kind != "crash") add(kOneMiB, {.random_nested_every = 32});
   if (arguments.tier == "long") add(kReal, {.stride = 499, .random_nested_every = 2});
   const bool confirm = kind == "confirm";
   if (arguments.tier == "commit") add(kTiny, {.depth = confirm ? 3u : 2u, .nested_tears_by_turns = true});
