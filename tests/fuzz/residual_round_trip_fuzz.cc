@@ -22,7 +22,7 @@ struct Run {
   ByteView actual;
 };
 
-constexpr size_t kMostBytes = 512;  // the model takes its time
+constexpr size_t kMostBytes = 160;  // the model takes its time
 
 std::vector<Run> RunsFrom(ByteView input) {
   input = input.first(std::min(input.size(), kMostBytes));
