@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/file.h"
 #include "core/text.h"
 #include "tests/device/terminal_for_tests.h"
 
@@ -192,6 +193,41 @@ TEST_F(FailingProcess, KilledAtACallThatWritesGoesOn) { InjectEverywhere("signal
 TEST_F(FailingProcess, KilledAtAnyCallGoesOn) { InjectEverywhere("signal=KILL", kAnyCall, true, 10); }
 TEST_F(FailingProcess, SurvivesAnIoError) { InjectEverywhere("error=EIO", kWrites, false, 16); }
 TEST_F(FailingProcess, SurvivesAFullDisk) { InjectEverywhere("error=ENOSPC", kWrites, false, 16); }
+
+// The data folder is full when the signed metadata of an offer is to be kept: that is the terminal's own trouble, and
+// no verdict about the release. (strace's -P is the file's path: writes to it alone fail, for the whole run. The
+// download under way keeps the daily refresh from meeting the full folder first.) covers F05
+TEST_F(FailingProcess, TriesAnOfferAgainThatMetAFullDataFolder) {
+  const std::string full = "payloads/pos/2.0.0/rootfs/full";
+  int releases = 0;
+  for (const std::string role : {"timestamp", "snapshot", "targets", "deltas"}) {
+    TerminalForTests terminal(folder_ + "/" + role, *hub_, old_image_, "1.0.0");
+    hub_->AtHub(full).cut_after = 150'000;
+    hub_->AtHub(full).cuts_left = 1;
+    hub_->AtHub(full).refusals_after_cut = 1;
+    hub_->Offer({.action = role, .payload_path = full});
+    EXPECT_EQ(terminal.BootAndRun().status, 0) << terminal.FileText("log");
+    const std::string version = "3.0." + std::to_string(++releases);  // news for each role
+    hub_->PublishImage(version, ImageForTests(50 + releases, 20'000), 1);
+    hub_->PublishPayload(version, "", ImageForTests(50 + releases, 20'000));
+    hub_->Sign();
+    const std::string calls = folder_ + "/calls";
+    const std::string kept = terminal.folder() + "/data/tuf/" + role + ".json.new";
+    std::vector<std::string> words = {"strace", "-f", "-qq", "-o", calls, "-P", kept};
+    words.insert(words.end(), {"-e", "inject=write:error=ENOSPC", "--"});
+    for (std::string& word : Tilld(terminal)) words.push_back(std::move(word));
+    EXPECT_EQ(RunAndWait(words, {}, terminal.folder() + "/log"), 0) << role;
+    EXPECT_NE(ReadTextFile(calls).value().find("ENOSPC"), std::string::npos) << role << ": nothing was full";
+    EXPECT_EQ(hub_->Outcome(role), "") << "not the release's end";
+    std::string why;
+    terminal.Tilld({"why"}, &why);
+    EXPECT_NE(why.find("T2004"), std::string::npos) << why;
+    terminal.BootUntilItRests();  // with room again
+    EXPECT_EQ(hub_->Outcome(role), "success") << terminal.FileText("log");
+    EXPECT_TRUE(terminal.Holds('b', new_image_));
+  }
+}
+
 TEST_F(FailingProcess, TriesAgainWhenInterrupted) { InjectEverywhere("error=EINTR", kWrites, false, 10); }
 
 // One byte was taken where many were given: the rest follows.
