@@ -324,6 +324,10 @@ struct DownloadTransfer : Transfer {
 
 }  // namespace
 
+bool IsCertificateRefusal(const Error& error) {
+  return error.code == ErrorCode::kUnavailable && error.detail == CURLE_PEER_FAILED_VERIFICATION;
+}
+
 std::string_view Reply::header(std::string_view name) const { return FindHeader(headers, name); }
 
 struct Client::Impl {

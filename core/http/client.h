@@ -2,6 +2,8 @@
 //   One Client per thread; it keeps its connections. Redirects are not followed; only http and https; no compression.
 //   Errors: kUnavailable (detail: curl code) for network trouble and timeouts, kLimit for a body above its cap,
 //   kInvalid for a bad URL, kCanceled. An answer with any HTTP status is a Reply, not an Error.
+//   A certificate that does not verify is kUnavailable too, since to some a later try, elsewhere or by a set clock, is
+//   all there is to do; IsCertificateRefusal() tells it apart.
 #pragma once
 
 #include <atomic>
@@ -78,6 +80,9 @@ struct DownloadReply {
   std::string etag;
   int64_t retry_after_s = -1;  // from a 429 or 503; an HTTP date is turned into seconds
 };
+
+// Whether an Error of Client says that the server's certificate does not verify.
+bool IsCertificateRefusal(const Error& error);
 
 class Client {
  public:
