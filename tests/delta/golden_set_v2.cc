@@ -195,7 +195,8 @@ std::vector<Golden> RefusedGoldensV2() {
     ++f.header.streams[kDiff].coded_bytes;
   });
   stream("v2-lzma-ends-early.bin", Codec::kLzma, [](CraftedFrame& f) {
-    f.coded[kDiff].resize(f.coded[kDiff].size() - 4);
+    Bytes& diff = f.coded[kDiff];
+    diff.erase(diff.end() - 4, diff.end());
     f.header.streams[kDiff].coded_bytes -= 4;
   });
   stream("v2-model-left-over.bin", Codec::kModel, [](CraftedFrame& f) {
