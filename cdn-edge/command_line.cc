@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cdn-edge/faults.h"
+#include "core/commands/command_line.h"
 #include "core/text.h"
 
 namespace till::edge {
@@ -14,14 +15,13 @@ constexpr const char* kAbout =
     "tilledge: a verifying cache for update payloads.\n"
     "It fetches each byte from the origin once, checks every chunk against signed hashes before storing or\n"
     "serving it, and serves on when the origin is gone.";
-constexpr const char* kExamples =
-    "Examples:\n"
-    "  tilledge serve --origin https://hub.example --origin-token-file /etc/tilledge/token --data /var/lib/tilledge "
-    "--listen 0.0.0.0:8081\n"
-    "  tilledge scrub --data /var/lib/tilledge\n"
-    "  tilledge ls --data /var/lib/tilledge --json\n"
-    "Exit status: 0 ok, 1 failed, 2 usage, 3 stored bytes were bad (scrub), 6 another process holds the folder or "
-    "port.";
+constexpr commands::Example kExamples[] = {
+    {"tilledge serve --origin https://hub.example --origin-token-file edge.token --data /var/lib/tilledge "
+     "--listen 0.0.0.0:8081",
+     true},
+    {"tilledge scrub --data /var/lib/tilledge", true},
+    {"tilledge ls --data /var/lib/tilledge --json", true},
+};
 
 struct ServeText {
   std::string listen = "127.0.0.1:0";
@@ -91,8 +91,8 @@ Status ParseListen(std::string_view text, http::ServerOptions& server) {
 
 ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   CLI::App app(kAbout, "tilledge");
-  app.footer(kExamples);
   app.require_subcommand(1);
+  app.set_version_flag("--version", "tilledge " TILL_VERSION);
   CommandLine line;
   ServeText text;
   AddServe(app, line.edge, text);
@@ -102,14 +102,11 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
     command->add_option("--data", line.edge.data, "Folder of the store")->required();
     command->add_flag("--json", line.json, "For machines");
   }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return {std::nullopt, app.exit(error)};
-    const Error cause{ErrorCode::kInvalid, "wrong usage"};
-    std::fprintf(stderr, "%s", FormatFault(kBadOption, error.what(), &cause).c_str());
-    return {std::nullopt, 2};
-  }
+  commands::ShowExamples(
+      app, kExamples,
+      "Exit status: 0 ok, 1 failed, 2 usage, 3 stored bytes were bad (scrub), 6 another process holds the folder or "
+      "port.");
+  if (const auto done = commands::Parse(app, argc, argv, kUsage)) return {std::nullopt, *done};
   if (scrub->parsed()) line.command = Command::kScrub;
   if (list->parsed()) line.command = Command::kList;
   std::string option;

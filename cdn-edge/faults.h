@@ -19,6 +19,7 @@ inline constexpr Fault kWrongBytes{"T4010", "the origin sent bytes that do not m
 inline constexpr Fault kStoredBytesBad{"T4011", "stored bytes no longer match their hash; dropped, to be fetched again", "if it happens again, check this machine's disk and memory"};
 inline constexpr Fault kTlsFiles{"T4012", "the certificate or key cannot be used", "give a PEM chain with --tls-cert and its key with --tls-key, readable by this user"};
 inline constexpr Fault kAccessLog{"T4013", "the access log cannot be written", "check the folder and the rights of the file of --access-log"};
+inline constexpr Fault kUsage{"T4014", "the command line cannot be understood", "see tilledge COMMAND --help"};
 // clang-format on
 
 }  // namespace till::edge

@@ -49,6 +49,14 @@ void AddExplainCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddFactoryCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddDiffBudgetCommand(CLI::App& program, GlobalOptions& options, Run& run);
 
+// Which fault a failed talk with a hub is, and how the program ends: 75 only for what a later try can mend.
+struct HubVerdict {
+  const Fault* fault;
+  int exit_code;
+};
+// `otherwise`: what failed, when the hub itself says no more.
+HubVerdict JudgeHubError(const Error& error, const Fault& otherwise);
+
 // Prints a fault on stderr, as text or JSON; answers `exit_code`, or 75 when the cause may pass by itself.
 int Fail(const GlobalOptions& options, int exit_code, const Fault& fault, std::string_view context,
          const Error* error = nullptr);

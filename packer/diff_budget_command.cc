@@ -158,10 +158,7 @@ void AddDiffBudgetCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   command->add_option("--base", arguments->base, "Version made here, or a file, to start from")->required();
   command->add_option("--config", arguments->config, "Configuration")->capture_default_str();
   command->add_option("--image", arguments->images, "COMPONENT=FILE: another file than the configuration names");
-  command->footer(
-      "Example, in a merge request's pipeline:\n"
-      "  tillpack --json diff-budget --max 400KiB --base 1.4.2\n"
-      "No keys are needed and nothing is written.");
+  command->footer("No keys are needed and nothing is written.");
   command->callback(
       [&options, &run, arguments] { run = [&options, arguments] { return DiffBudget(options, *arguments); }; });
 }

@@ -113,7 +113,6 @@ void AddExplainCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   command->add_option("--to", arguments->to, "New image (default: found in the release folder)");
   command->add_option("--top", arguments->top, "How many files")->check(CLI::Range(1, 100000))->capture_default_str();
   command->add_option("--html", arguments->html, "Also write a treemap: one file, no network");
-  command->footer("Example:\n  tillpack explain out/1.5.0/rootfs.from-9c1e0a7734bd2f10.till --top 5 --html cost.html");
   command->callback(
       [&options, &run, arguments] { run = [&options, arguments] { return Explain(options, *arguments); }; });
 }

@@ -135,9 +135,7 @@ void AddFactoryCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   command->add_option("--slot-size", arguments->slot_size, "Size of the slot, as in 28MiB")->required();
   command->add_option("--erase-size", arguments->erase_size, "Erase block of the flash")->capture_default_str();
   command->add_option("-o,--out", arguments->out, "File to write")->required();
-  command->footer(
-      "Example:\n  tillpack factory out/1.5.0 --slot-size 28MiB -o slot-a.bin\n"
-      "Layout: docs/formats/slot-table.md. Exit 4: the image does not fit.");
+  command->footer("Layout: docs/formats/slot-table.md. Exit 4: the image does not fit.");
   command->callback(
       [&options, &run, arguments] { run = [&options, arguments] { return Factory(options, *arguments); }; });
 }

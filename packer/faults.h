@@ -36,7 +36,7 @@ inline constexpr Fault kTokenRefused{"T1013", "the hub does not accept the token
                                      "give an operator's token of this hub: --token-file FILE, or TILL_TOKEN"};
 inline constexpr Fault kHubFailed{"T1014", "the hub could not be asked",
                                   "its answer stands above; is --server the hub's URL, and --ca its certificate?"};
-inline constexpr Fault kUsage{"T1015", "the command line is not complete",
+inline constexpr Fault kUsage{"T1015", "the command line cannot be understood",
                               "tillpack COMMAND --help shows what it takes"};
 inline constexpr Fault kCheckFailed{"T1016", "the payload does not prove itself",
                                     "do not use it: give the base it was made from, or make it again"};
@@ -48,6 +48,17 @@ inline constexpr Fault kOverBudget{"T1018", "the change costs more than its budg
 inline constexpr Fault kOutputUnwritable{"T1030", "a file cannot be written", "the cause stands above"};
 inline constexpr Fault kKernelUnusable{"T1031", "the kernel cannot be packed",
                                        "give a uImage with an LZMA or stored kernel, or a plain one with --load"};
+
+inline constexpr Fault kHubNotTrusted{
+    "T1032", "the hub's certificate does not verify",
+    "give the certificate of who signed it with --ca, and the name it was made for with the URL; is this clock right?"};
+inline constexpr Fault kHubFull{
+    "T1033", "the hub has no room",
+    "make room on the hub's disk (df on its --data folder), then run the same command again"};
+// Somebody else's keys signed it, or bytes changed on the way or on the hub's disk. Nothing was published over it.
+inline constexpr Fault kHubUnverified{
+    "T1034", "what the hub holds does not verify",
+    "find out who published there; does this machine hold the root that the terminals hold (out/tuf/1.root.json)?"};
 
 inline constexpr Fault kWorkerFailed{"T1019", "the missing delta was not made",
                                      "mend the cause: the hub gives the job again when its lease ends"};

@@ -18,6 +18,9 @@ struct HubAccess {
 // The token from `file`, or from TILL_TOKEN when no file is named. kInvalid when there is neither.
 Result<std::string> ReadHubToken(const std::string& file);
 
+// What a hub with a full disk answers.
+inline constexpr int kHubFullStatus = 507;
+
 // Percent-encodes all but what may stand in a query as it is.
 std::string EncodeQuery(std::string_view text);
 
@@ -26,7 +29,7 @@ class HubConnection {
   explicit HubConnection(HubAccess hub);
 
   // `call.url` starts with '/'. Statuses from 400 on are Errors (detail: the status): kRefused 401 and 403, kNotFound
-  // 404, kConflict 409, kUnavailable 429 and from 500 on, kInvalid the others. A HEAD may answer 404.
+  // 404, kConflict 409, kLimit 507, kUnavailable 408, 429 and from 500 on, kInvalid the others. A HEAD may answer 404.
   Result<http::Reply> Send(http::Call call);
   Result<json::Value> SendJson(const std::string& method, const std::string& path, const json::Value& body = {});
   // Appends the object's bytes to `file`, whole.

@@ -41,20 +41,23 @@ int Publish(const GlobalOptions& options, Arguments arguments) {
   if (folder.filename().empty()) folder = folder.parent_path();
   Publisher publisher(arguments.hub, [&](const PublishStep& step) { Tell(options, step); });
   const std::filesystem::path out = folder.parent_path();
+  std::string unusable_keys;
   const auto keys = [&]() -> Result<tuf::RoleSet> {
     ConfigFault fault;
     const std::string beside = (out.parent_path() / "tillrace.toml").string();
     const ReleaseConfig config =
         TILL_TRY(LoadReleaseConfig(arguments.config.empty() ? beside : arguments.config, fault));
-    return LoadKeys(config.keys_folder);
+    Result<tuf::RoleSet> loaded = LoadKeys(config.keys_folder);
+    if (!loaded.ok()) unusable_keys = config.keys_folder;
+    return loaded;
   };
   const Status published = publisher.Publish(out.string(), *release, keys, SystemClock().UnixMs() / 1000);
   if (published.ok()) return kExitOk;
-  const bool conflict = published.error().code == ErrorCode::kConflict;
-  if (published.error().code == ErrorCode::kRefused)
-    return Fail(options, kExitFailed, kTokenRefused, publisher.error_context(), &published.error());
-  return Fail(options, conflict ? kExitConflict : kExitFailed, conflict ? kPublishConflict : kPublishFailed,
-              publisher.error_context(), &published.error());
+  const Error& error = published.error();
+  if (!unusable_keys.empty()) return Fail(options, kExitSigning, kKeysUnusable, unusable_keys, &error);
+  HubVerdict verdict = JudgeHubError(error, kPublishFailed);
+  if (error.code == ErrorCode::kConflict) verdict = {&kPublishConflict, kExitConflict};
+  return Fail(options, verdict.exit_code, *verdict.fault, publisher.error_context(), &error);
 }
 
 }  // namespace

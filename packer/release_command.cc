@@ -117,8 +117,8 @@ std::unique_ptr<FleetCensus> AskWhatRuns(const GlobalOptions& options, const Arg
   HubConnection hub(access);
   Result<FleetCensus> census = AskFleet(hub, *releases);
   if (!census.ok()) {
-    const bool refused = census.error().code == ErrorCode::kRefused;
-    exit_code = Fail(options, kExitFailed, refused ? kTokenRefused : kHubFailed, hub.error_context(), &census.error());
+    const HubVerdict verdict = JudgeHubError(census.error(), kHubFailed);
+    exit_code = Fail(options, verdict.exit_code, *verdict.fault, hub.error_context(), &census.error());
     return nullptr;
   }
   return std::make_unique<FleetCensus>(std::move(*census));
@@ -134,10 +134,16 @@ int GoOnFromHub(const GlobalOptions& options, const Arguments& arguments, const 
   HubConnection hub(access);
   const Result<bool> caught_up = CatchUp(
       hub, {.tuf_folder = tuf_folder, .keys = [&] { return keys; }, .now_unix_s = SystemClock().UnixMs() / 1000});
-  if (!caught_up.ok() && caught_up.error().code != ErrorCode::kUnavailable)
-    return Fail(options, kExitFailed, kHubFailed, hub.error_context(), &caught_up.error());
+  if (!caught_up.ok() && caught_up.error().code != ErrorCode::kUnavailable) {
+    const HubVerdict verdict = JudgeHubError(caught_up.error(), kHubFailed);
+    return Fail(options, verdict.exit_code, *verdict.fault, hub.error_context(), &caught_up.error());
+  }
   if (options.json) return kExitOk;
-  if (!caught_up.ok()) std::fprintf(stderr, " note  the hub does not answer: its metadata is looked at by `publish`\n");
+  if (!caught_up.ok()) {
+    const bool foreign = http::IsCertificateRefusal(caught_up.error());
+    std::fprintf(stderr, " note  the hub %s: its metadata is looked at by `publish`\n",
+                 foreign ? "shows a certificate that does not verify (--ca)" : "does not answer");
+  }
   if (caught_up.ok() && *caught_up) std::fprintf(stderr, " note  the hub's newer metadata was taken over\n");
   return kExitOk;
 }
@@ -200,9 +206,7 @@ void AddReleaseCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   release->add_option("--token-file", arguments->token_file, "File with an operator's token (or TILL_TOKEN)");
   release->add_option("--ca", arguments->hub.ca_file, "CA certificate (PEM) of the hub");
   release->footer(
-      "With [delta] from = \"deployed\" the hub is asked what terminals run, and deltas are made from those releases.\n"
-      "Examples:\n  tillpack release --version 1.5.0\n"
-      "  tillpack release --version 1.5.0 --image rootfs=bin/new.squashfs -j4 --require-delta");
+      "With [delta] from = \"deployed\" the hub is asked what terminals run, and deltas are made from those releases.");
   release->callback(
       [&options, &run, arguments] { run = [&options, arguments] { return MakeRelease(options, *arguments); }; });
 }

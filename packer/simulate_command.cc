@@ -82,10 +82,11 @@ class Simulation {
       }
     } else if (!arguments_.hub.url.empty()) {
       HubConnection hub(arguments_.hub);
-      const Result<FleetCensus> asked = AskFleet(hub, releases);
+      Result<FleetCensus> asked = AskFleet(hub, releases);
       context = hub.error_context();
+      hub_failed_ = !asked.ok();
       if (!asked.ok()) return asked.error();
-      census = *asked;
+      census = *std::move(asked);
     }
     for (const ReleaseRecord& base : releases) {
       if (base.version == target_.version) continue;
@@ -99,6 +100,7 @@ class Simulation {
     }
     return Ok();
   }
+  bool hub_failed() const { return hub_failed_; }  // an Error of Run() was the hub's
   const std::vector<Group>& groups() const { return groups_; }
   const ReleaseRecord& target() const { return target_; }
 
@@ -151,6 +153,7 @@ class Simulation {
   const GlobalOptions& options_;
   const Arguments& arguments_;
   const ReleaseConfig& config_;
+  bool hub_failed_ = false;
   ReleaseRecord target_;
   std::vector<Group> groups_;
 };
@@ -255,6 +258,10 @@ int Simulate(const GlobalOptions& options, Arguments arguments) {
   Simulation simulation(options, arguments, *config);
   std::string context = config->out_folder;
   if (const Status done = simulation.Run(context); !done.ok()) {
+    if (simulation.hub_failed()) {
+      const HubVerdict verdict = JudgeHubError(done.error(), kHubFailed);
+      return Fail(options, verdict.exit_code, *verdict.fault, context, &done.error());
+    }
     const ErrorCode code = done.error().code;
     if (code == ErrorCode::kInvalid) return Fail(options, kExitUsage, kBadArgument, context, &done.error());
     return Fail(options, kExitFailed, code == ErrorCode::kNotFound ? kNoRelease : kPayloadNotMade, context,
@@ -280,9 +287,7 @@ void AddSimulateCommand(CLI::App& program, GlobalOptions& options, Run& run) {
       ->check(CLI::Range(1.0, 1e6))
       ->capture_default_str();
   command->add_option("--price-per-mib", arguments->price_per_mib, "Price of a MiB, in any currency");
-  command->footer(
-      "Example:\n  tillpack simulate --version 1.5.0 --fleet 1.4.2=3211,1.3.0=92 --price-per-mib 0.9\n"
-      "Deltas that the release lacks are made for their figures and not kept.");
+  command->footer("Deltas that the release lacks are made for their figures and not kept.");
   command->callback(
       [&options, &run, arguments] { run = [&options, arguments] { return Simulate(options, *arguments); }; });
 }

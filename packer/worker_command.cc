@@ -47,10 +47,9 @@ int Loop(const GlobalOptions& options, const Arguments& arguments, Worker& worke
   for (;;) {
     const Result<std::optional<WorkerOutcome>> done = worker.DoOne();
     if (!done.ok()) {
-      const ErrorCode code = done.error().code;
-      const Fault& fault = code == ErrorCode::kRefused && done.error().detail == 401 ? kTokenRefused : kWorkerFailed;
-      const int exit_code = code == ErrorCode::kInvalid ? kExitSigning : kExitFailed;
-      const int said = Fail(options, exit_code, fault, worker.error_context(), &done.error());
+      HubVerdict verdict = JudgeHubError(done.error(), kWorkerFailed);
+      if (done.error().code == ErrorCode::kInvalid) verdict.exit_code = kExitSigning;
+      const int said = Fail(options, verdict.exit_code, *verdict.fault, worker.error_context(), &done.error());
       if (arguments.once || said != kExitTryAgain) return said;
     } else if (*done) {
       Tell(options, **done);

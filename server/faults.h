@@ -40,5 +40,7 @@ inline constexpr Fault kBadEdgeToken{"T3016", "the edges' token cannot be used",
 inline constexpr Fault kBadDeltaJob{"T3017", "this delta cannot be taken on",
                                     "ask GET /api/v1/deltas/missing what is missing, and take the next"};
 
+inline constexpr Fault kUsage{"T3018", "the command line cannot be understood", "see tillhub serve --help"};
+
 }  // namespace till::server::faults
 // clang-format on

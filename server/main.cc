@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
+#include "core/commands/command_line.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "server/faults.h"
@@ -20,6 +21,11 @@ using till::server::StartFailure;
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 constexpr int kExitConflict = 6;
+
+constexpr till::commands::Example kExamples[] = {
+    {"tillhub serve --data /var/lib/tillhub --listen 0.0.0.0:8443 --tls-cert hub.pem --tls-key hub.key", true},
+    {"tillhub serve --data ./hub --listen 127.0.0.1:0 --min-polling-time 00:00:01"},
+};
 
 struct Flags {
   ServeOptions serve;
@@ -54,9 +60,6 @@ void DefineServe(CLI::App& app, Flags& flags) {
   serve->add_option("--loops", flags.serve.loops, "Threads that serve connections; 0 = one per CPU");
   serve->add_flag("--log-json", flags.json_log, "Log lines as JSON");
   serve->footer(
-      "Examples:\n"
-      "  tillhub serve --data /var/lib/tillhub --listen 0.0.0.0:8443 --tls-cert hub.pem --tls-key hub.key\n"
-      "  tillhub serve --data ./hub --listen 127.0.0.1:0 --min-polling-time 00:00:01\n"
       "TILL_BOOTSTRAP_ADMIN=user:password makes that operator; without it the first start writes a token to\n"
       "DATA/admin.token. When serving, one line of JSON with the URL goes to stdout.");
 }
@@ -118,16 +121,13 @@ int Serve(Flags& flags) {
 
 // NOLINTNEXTLINE(bugprone-exception-escape): what CLI11 throws besides ParseError is out of memory
 int main(int argc, char** argv) {
-  CLI::App app{"tillhub, the Tillrace update server"};
+  CLI::App app{"tillhub, the Tillrace update server", "tillhub"};
   app.require_subcommand(1);
-  app.set_version_flag("--version", "tillhub 0.1.0");
+  app.set_version_flag("--version", "tillhub " TILL_VERSION);
   Flags flags;
   DefineServe(app, flags);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitUsage;
-  }
+  till::commands::ShowExamples(app, kExamples, "Exit codes: 0 ok, 1 failed, 2 usage, 6 port in use.");
+  if (const auto done = till::commands::Parse(app, argc, argv, till::server::faults::kUsage)) return *done;
   till::log::Configure("tillhub", till::log::Level::kInfo,
                        flags.json_log ? till::log::Format::kJson : till::log::Format::kText);
   if (!Read(flags)) return kExitUsage;

@@ -11,7 +11,7 @@ TERMINAL = ("core/", "delta/format/", "delta/apply/", "delta/codec/", "delta/res
             "delta/mips/", "device/", "bootloader/")
 HOST_ONLY = ("core/http/server", "core/http/request", "core/http/range", "core/http/response",
              "core/http/connection", "core/http/loop", "core/http/tls", "core/http/worker_pool",
-             "core/kv/", "core/tuf/repository", "delta/codec/zstd_encode")
+             "core/commands/", "core/kv/", "core/tuf/repository", "delta/codec/zstd_encode")
 
 
 def files(*endings):

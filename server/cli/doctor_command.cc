@@ -25,7 +25,7 @@ std::vector<Finding> Examine(Session& session) {
   findings.push_back(
       {health.ok(), "hub answers at " + hub.context().url + (health.ok() ? "" : ": " + log::Describe(health.error()))});
   if (!health.ok()) {
-    findings.back().what += std::string(": ") + kHubUnreachable.mend;
+    findings.back().what += std::string(": ") + HubFault(health.error()).mend;
     return findings;
   }
   const Result<json::Value> user = hub.Get("/rest/v1/userinfo");

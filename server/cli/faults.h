@@ -29,6 +29,12 @@ inline constexpr Fault kCaUnreadable{"T5012", "the CA certificate cannot be read
                                      "name a PEM file with --ca: the hub's certificate, or that of who signed it"};
 inline constexpr Fault kBadUrl{"T5011", "this is no address of a server",
                                "write it as https://host or http://host:port, one per edge"};
+inline constexpr Fault kHubNotTrusted{
+    "T5013", "the hub's certificate does not verify",
+    "give the certificate of who signed it with tillctl context add --ca, and the name it was made for with --url"};
+inline constexpr Fault kHubFull{"T5014", "the hub has no room",
+                                "make room on the hub's disk (df on its --data folder), then run the command again"};
+inline constexpr Fault kUsage{"T5015", "the command line cannot be understood", "see tillctl COMMAND --help"};
 inline constexpr Fault kDemoStory{"T5009", "the demo did not go as it must",
                                   "keep its folder with --keep and read the logs in it"};
 

@@ -17,7 +17,9 @@ Error FromStatus(int status) {
   if (status == 401 || status == 403) return Error{ErrorCode::kRefused, "the hub does not allow this", detail};
   if (status == 404) return Error{ErrorCode::kNotFound, "the hub does not know this", detail};
   if (status == 409) return Error{ErrorCode::kConflict, "the hub has this already", detail};
-  if (status == 429 || status >= 500) return Error{ErrorCode::kUnavailable, "the hub cannot do this now", detail};
+  if (status == kHubFullStatus) return Error{ErrorCode::kLimit, "the hub has no room", detail};
+  const bool may_pass = status == 408 || status == 429 || status >= 500;
+  if (may_pass) return Error{ErrorCode::kUnavailable, "the hub cannot do this now", detail};
   return Error{ErrorCode::kInvalid, "the hub refused", detail};
 }
 

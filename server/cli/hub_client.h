@@ -10,6 +10,9 @@
 
 namespace till::cli {
 
+// What a hub with a full disk answers.
+inline constexpr int kHubFullStatus = 507;
+
 class HubClient {
  public:
   explicit HubClient(Context context);

@@ -1,23 +1,47 @@
 // tillctl: the operator's console tool.
 #include <CLI/CLI.hpp>
 
+#include "core/commands/command_line.h"
 #include "core/log.h"
 #include "server/cli/commands.h"
+#include "server/cli/faults.h"
+
+namespace {
+
+constexpr till::commands::Example kExamples[] = {
+    {"tillctl demo                                    a whole update on this machine, in two minutes", true},
+    {"tillctl context add prod --url https://ota.example --token-file admin.token", true},
+    {"tillctl context add shop --url https://10.0.0.5:8443 --ca hub.pem --token-file admin.token"},
+    {"tillctl context use prod"},
+    {"tillctl context ls"},
+    {"tillctl device ls --filter 'updatestatus==error'"},
+    {"tillctl device get pos-0017"},
+    {"tillctl device add pos-0017"},
+    {"tillctl device assign pos-0017 --release 1.5.0"},
+    {"tillctl release ls"},
+    {"tillctl release get 1.5.0"},
+    {"tillctl rollout create may --release 1.5.0 --waves 5,25,100 --start", true},
+    {"tillctl rollout create pilot --release 1.5.0 --target 'name==pos-00*' --waves 100"},
+    {"tillctl rollout ls"},
+    {"tillctl rollout watch may", true},
+    {"tillctl rollout start may"},
+    {"tillctl rollout pause may"},
+    {"tillctl rollout resume may"},
+    {"tillctl rollout stop may"},
+    {"tillctl edge ls"},
+    {"tillctl edge set https://edge-1.example https://edge-2.example:8081"},
+    {"tillctl doctor"},
+};
+
+}  // namespace
 
 // NOLINTNEXTLINE(bugprone-exception-escape): what CLI11 throws besides ParseError is out of memory
 int main(int argc, char** argv) {
   using namespace till::cli;
   till::log::Configure("tillctl", till::log::Level::kInfo, till::log::Format::kText);
-  CLI::App program{"Operate a Tillrace fleet: devices, releases, rollouts, edges."};
+  CLI::App program{"Operate a Tillrace fleet: devices, releases, rollouts, edges.", "tillctl"};
   program.set_version_flag("--version", TILL_VERSION);
   program.require_subcommand(1);
-  program.footer(
-      "Examples:\n"
-      "  tillctl demo                                    a whole update on this machine, in two minutes\n"
-      "  tillctl context add prod --url https://ota.example --token-file admin.token\n"
-      "  tillctl rollout create may --release 1.5.0 --waves 5,25,100 --start\n"
-      "  tillctl rollout watch may\n"
-      "Exit codes: 0 ok, 1 failed, 2 usage, 75 try again.");
   GlobalOptions options;
   program.add_option("-c,--context", options.context, "Context to use instead of the current one");
   program.add_option("-o,--output", options.output, "table, json or name")
@@ -32,10 +56,7 @@ int main(int argc, char** argv) {
   AddEdgeCommands(program, options, run);
   AddDoctorCommand(program, options, run);
   AddDemoCommand(program, options, run);
-  try {
-    program.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : 2;
-  }
+  till::commands::ShowExamples(program, kExamples, "Exit codes: 0 ok, 1 failed, 2 usage, 75 try again.");
+  if (const auto done = till::commands::Parse(program, argc, argv, kUsage)) return *done;
   return run ? run() : 2;
 }

@@ -8,14 +8,19 @@ namespace till::cli {
 
 int Fail(const Fault& fault, std::string_view context, const Error* error) {
   std::fputs(FormatFault(fault, context, error).c_str(), stderr);
-  return error != nullptr && error->code == ErrorCode::kUnavailable ? 75 : 1;
+  const bool may_pass =
+      error != nullptr && error->code == ErrorCode::kUnavailable && !http::IsCertificateRefusal(*error);
+  return may_pass ? 75 : 1;
 }
 
-int Session::FailHub(const Error& error) const {
-  const bool network = error.code == ErrorCode::kUnavailable;
-  const Fault& fault = network ? kHubUnreachable : error.code == ErrorCode::kNotFound ? kNotFound : kHubRefused;
-  return Fail(fault, hub_.error_context(), &error);
+const Fault& HubFault(const Error& error) {
+  if (http::IsCertificateRefusal(error)) return kHubNotTrusted;
+  if (error.code == ErrorCode::kUnavailable) return kHubUnreachable;
+  if (error.code == ErrorCode::kLimit && error.detail == kHubFullStatus) return kHubFull;
+  return error.code == ErrorCode::kNotFound ? kNotFound : kHubRefused;
 }
+
+int Session::FailHub(const Error& error) const { return Fail(HubFault(error), hub_.error_context(), &error); }
 
 int WithSession(const GlobalOptions& options, const std::function<int(Session&)>& command) {
   Result<Context> context = ChooseContext(options.context);

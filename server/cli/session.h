@@ -31,7 +31,10 @@ class Session {
   OutputForm form_;
 };
 
-// Prints a fault on stderr; answers exit code 1, or 2 for kInvalid without a cause.
+// What a failed question to the hub is to a person.
+const Fault& HubFault(const Error& error);
+
+// Prints a fault on stderr; answers exit code 1, or 75 when the cause may pass by itself.
 int Fail(const Fault& fault, std::string_view context, const Error* error = nullptr);
 
 // Opens the chosen context and runs the command in it; prints the fault when there is none.

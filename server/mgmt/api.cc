@@ -1,5 +1,6 @@
 #include "server/mgmt/api.h"
 
+#include "core/file.h"
 #include "core/text.h"
 #include "server/store/writer.h"
 
@@ -52,6 +53,8 @@ Response Refuse(int status, const char* code, const std::string& message) {
 }
 
 Response ErrorResponse(const Error& error) {
+  // Not 429: a client would try for ever.
+  if (IsDiskFull(error)) return Problem(507, "InsufficientStorageException", "internal", "the hub's disk is full");
   for (const Wording& wording : kWordings) {
     if (wording.code == error.code) return Problem(wording.status, wording.exception, wording.error_code, error.what);
   }

@@ -2,6 +2,7 @@
 
 #include "core/crypto/hash.h"
 #include "core/fault.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "server/artifacts/artifact_store.h"
@@ -22,6 +23,9 @@ constexpr uint64_t kMaxMetadataBytes = 4 << 20;
 Response Refusal(int status, const Fault& fault, std::string_view context, const Error* error) {
   return http::JsonResponse(status, FormatFaultJson(fault, context, error));
 }
+
+// Of our own trouble: the disk or the store is full, or something else failed.
+int StatusOf(const Error& error) { return error.code == ErrorCode::kLimit ? 507 : 500; }
 
 // Feeds an upload; the loop thread writes to the page cache, the fsync comes later on a worker.
 class BlobSink : public http::BodySink {
@@ -190,7 +194,7 @@ void PublishHandler::FinishBlob(const std::shared_ptr<Exchange>& exchange, const
   if (!sink) return exchange->Respond(Refusal(411, faults::kBadBlob, "a body is wanted", nullptr));
   OnWorker(exchange, [this, sink, sha256, exchange]() -> Response {
     const auto blob = sink->upload().Finish();
-    if (!blob.ok()) return Refusal(500, faults::kStoreFailed, sha256, &blob.error());
+    if (!blob.ok()) return Refusal(StatusOf(blob.error()), faults::kStoreFailed, sha256, &blob.error());
     if (blob->sha256 != sha256) {
       sink->Discard();
       return Refusal(400, faults::kBadBlob, "the bytes are " + blob->sha256 + ", not " + sha256, nullptr);
@@ -200,8 +204,7 @@ void PublishHandler::FinishBlob(const std::shared_ptr<Exchange>& exchange, const
     sink->Discard();
     if (kept.ok()) kept = hub_.writer.Run([&](kv::WriteTxn& txn) { return PutBlob(txn, *blob); });
     if (!kept.ok()) {
-      const int status = kept.error().code == ErrorCode::kLimit ? 507 : 500;
-      return Refusal(status, faults::kStoreFailed, sha256, &kept.error());
+      return Refusal(StatusOf(kept.error()), faults::kStoreFailed, sha256, &kept.error());
     }
     return http::JsonResponse(known ? 200 : 201, "{\"sha256\":\"" + sha256 + "\"}");
   });
@@ -212,6 +215,7 @@ Response PublishHandler::StageMetadata(const Request& request, const std::string
   const auto promoted = depot_.Stage(name, request.body);
   if (!promoted.ok()) {
     log::Warn("metadata refused", {{"file", name}, {"error", promoted.error()}});
+    if (IsDiskFull(promoted.error())) return Refusal(507, faults::kStoreFailed, name, &promoted.error());
     return Refusal(400, faults::kBadMetadata, name, &promoted.error());
   }
   return http::JsonResponse(200, *promoted ? "{\"published\":true}" : "{\"published\":false}");

@@ -1,4 +1,4 @@
-// Runs the real tillpack and waits for it.
+// Runs a real program of the product and waits for it.
 #pragma once
 
 #include <string>
@@ -19,6 +19,7 @@ struct ToolSetting {
   std::string folder;  // to start in; "" = here
 };
 
+ToolRun RunProgram(const std::string& name, const std::vector<std::string>& arguments, const ToolSetting& setting = {});
 ToolRun RunTillpack(const std::vector<std::string>& arguments, const ToolSetting& setting = {});
 
 }  // namespace till::packer

@@ -164,7 +164,7 @@ TEST_F(WorkerTest, RefusesAHubWithAnotherRootAndANobodysToken) {
   scratch_.Write("other.json", AsBytes("{}"));
   std::vector<std::string> command = Command("work");
   command[9] = scratch_.Path("other.json");
-  EXPECT_EQ(RunTillpack(command).exit_code, 1);
+  EXPECT_EQ(RunTillpack(command).exit_code, 3);
   command = Command("work");
   command[5] = scratch_.Write("no.token", AsBytes("nobody"));
   const ToolRun refused = RunTillpack(command);
