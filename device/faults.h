@@ -47,6 +47,10 @@ inline constexpr Fault kHealthFolder{"T2038", "the health checks cannot be run",
 inline constexpr Fault kKeptInSlot{"T2039", "settings or secrets lie in a slot", "keep data_dir, token_file and the configuration on a partition of their own: slots are written over"};
 inline constexpr Fault kNeverRan{"T2040", "tilld has not run here yet", "start it (service tilld start); tilld doctor says what is missing"};
 inline constexpr Fault kConfigFile{"T2041", "the configuration file cannot be read", "check the path given by --config, and that this user may read it"};
+inline constexpr Fault kServerAway{"T2042", "the update server does not answer", "it is asked again by itself; check the link, the host and port of 'server', and the hub"};
+inline constexpr Fault kServerCertificate{"T2043", "the update server's certificate does not verify", "check that ca_file holds the authority that signed it, that it names the host of 'server' and has not expired, and this terminal's clock"};
+inline constexpr Fault kTrustExpired{"T2044", "the signed metadata has expired", "renew it: tillpack renew, then publish, daily; a terminal whose clock is ahead must be set"};
+inline constexpr Fault kTrustMissing{"T2045", "the signed metadata cannot be had", "tillpack publish brings it to a tillhub; for a server that serves none upload out/release.tuf beside the payload"};
 // clang-format on
 
 }  // namespace till::device

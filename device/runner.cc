@@ -83,6 +83,13 @@ void Runner::Complain(const Refusal& refusal) {
   log::Warn(refusal.fault->what, {{"code", refusal.fault->code}, {"context", refusal.context}});
 }
 
+// The action waits for a better hour.
+Runner::Outcome Runner::Interrupt(const Refusal& refusal) {
+  Complain(refusal);
+  hindrance_ = refusal;
+  return Emit(Event::Kind::kInterrupted);
+}
+
 Event Runner::Make(Event::Kind kind, std::string text) const {
   Event event;
   event.kind = kind;
@@ -291,6 +298,7 @@ Runner::Outcome Runner::Perform(Action action) {
 // Waits, then begins anew with what the boot record says now.
 Runner::Outcome Runner::Rest(bool back_off) {
   Outcome outcome = Emit(Event::Kind::kStarted);
+  NoteContact();
   status_.Write(state_, state_.received(), true);  // with what went wrong since the last time
   if (once_) {
     outcome.end = RunEnd::kStopped;
@@ -310,6 +318,9 @@ Runner::Outcome Runner::Rest(bool back_off) {
     if (look_again_ms_ > 0) wait_ms = std::min(wait_ms, look_again_ms_);
   }
   look_again_ms_ = 0;
+  reached_ = false;
+  contact_.reset();
+  hindrance_.reset();
   gate_.Reset();
   log::Debug("resting", {{"ms", wait_ms}});
   WaitForStop(wait_ms);

@@ -51,6 +51,8 @@ class Runner final : private InstallObserver {
   std::optional<Refusal> Start();
   // `once`: one poll and whatever follows from it, then kStopped.
   RunEnd Run(bool once);
+  // What kept the last cycle from its end (the server, trust, the sources); nullptr: nothing did.
+  const Refusal* hindrance() const { return contact_ ? &*contact_ : hindrance_ ? &*hindrance_ : nullptr; }
 
  private:
   // What an action came to: an event, an end, or nothing (the next action follows).
@@ -72,11 +74,15 @@ class Runner final : private InstallObserver {
   int64_t Now() const;  // seconds since 1970, as well as they are known
 
   // Server.
+  void Miss(const Error& error);
+  void NoteContact();
+  Result<std::optional<BaseAnswer>> AskForWork(bool fresh);
   void SendFeedback();
   void SendConfigData(const std::string& url);
   Outcome Poll();
   Outcome OpenDeployment(const std::string& url);
   Outcome Check();
+  Outcome WithoutTrust(const Error& error);
   Status RefreshTrust();
   Status RefreshFromArtifact();
   void RefreshDaily();
@@ -128,6 +134,7 @@ class Runner final : private InstallObserver {
   SlotBank& bank(size_t component) { return component == 0 ? *slots_ : *more_slots_[component - 1]; }
   SlotId spare() const { return OtherSlot(running_); }
   void Complain(const Refusal& refusal);
+  Outcome Interrupt(const Refusal& refusal);
 
   const Config& config_;
   std::string token_;
@@ -159,6 +166,9 @@ class Runner final : private InstallObserver {
   uint64_t wire_bytes_ = 0;           // came over the wire and are not in the journal yet
   int64_t look_again_ms_ = 0;         // 0: at the next poll
   int64_t refresh_due_ms_ = 0;        // of the signed metadata, without an offer
+  std::optional<Refusal> contact_;    // why the server was missed in this cycle
+  std::optional<Refusal> hindrance_;  // what else stopped it
+  bool reached_ = false;              // the server answered in this cycle
   std::string cancel_action_;
   std::string sent_attributes_;
   int64_t server_sleep_s_ = 60;

@@ -180,8 +180,8 @@ Runner::Outcome Runner::Install() {
       log::Info("installed", {{"version", state_.plan.target.version}, {"peak_rss_kib", PeakRssKib()}});
       break;
     case InstallEnd::Kind::kInterrupted:
-      if (!StopAsked().load()) Complain(end.refusal.fault ? end.refusal : Refuse(kNoSource, ""));
-      outcome = Emit(Event::Kind::kInterrupted);
+      outcome = StopAsked().load() ? Emit(Event::Kind::kInterrupted)
+                                   : Interrupt(end.refusal.fault ? end.refusal : Refuse(kNoSource, ""));
       break;
     case InstallEnd::Kind::kCanceled:
       outcome = Emit(Event::Kind::kCancel);

@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "delta/format/format.h"
+#include "device/contact.h"
 #include "device/faults.h"
 #include "device/release_medium.h"
 #include "device/runner.h"
@@ -23,12 +24,34 @@ bool IsHopeless(const Error& error) { return error.code == ErrorCode::kNotFound 
 
 }  // namespace
 
+// The first trouble of a cycle is its cause. A stop is none.
+void Runner::Miss(const Error& error) {
+  if (error.code == ErrorCode::kCanceled || StopAsked().load() || contact_) return;
+  contact_ = ContactRefusal(error);
+}
+
+// Said in the log once, not at each poll; the status keeps it until the server is reached again.
+void Runner::NoteContact() {
+  if (!contact_ && !reached_) return;
+  if (!status_.SetContact(contact_ ? &*contact_ : nullptr)) return;
+  if (!contact_) return log::Info("the server answers again");
+  log::Warn(contact_->fault->what, {{"code", contact_->fault->code}, {"context", contact_->context}});
+}
+
+Result<std::optional<BaseAnswer>> Runner::AskForWork(bool fresh) {
+  auto polled = server_->Poll(fresh);
+  reached_ = reached_ || polled.ok();
+  if (!polled.ok()) Miss(polled.error());
+  return polled;
+}
+
 void Runner::SendFeedback() {
   if (!server_->takes_reports()) return;
   while (!state_.feedbacks.empty() && !StopAsked().load()) {
     const Feedback& feedback = state_.feedbacks.front();
     const Status sent = server_->PostFeedback(feedback, clock_.UnixMs());
     if (!sent.ok() && !IsHopeless(sent.error())) {
+      Miss(sent.error());
       log::Info("a report waits", {{"action", feedback.action}, {"cause", sent.error()}});
       return;
     }
@@ -68,13 +91,8 @@ Runner::Outcome Runner::Poll() {
   const bool owes_reports = !state_.feedbacks.empty() && server_->takes_reports();
   if (owes_reports) return Rest(true);  // they come first, in order
   const bool fresh = state_.phase != Phase::kIdle;
-  auto polled = server_->Poll(fresh);
-  if (!polled.ok()) {
-    if (polled.error().code == ErrorCode::kRefused) Complain(Refuse(kServerRefuses, polled.error()));
-    if (polled.error().code == ErrorCode::kCorrupt) Complain(Refuse(kServerAnswer, polled.error()));
-    log::Info("the server does not answer", {{"cause", polled.error()}});
-    return Rest(true);
-  }
+  const auto polled = AskForWork(fresh);
+  if (!polled.ok()) return Rest(true);
   RefreshDaily();
   if (!*polled) return Emit(Event::Kind::kNothing);
   const BaseAnswer& answer = **polled;
@@ -82,7 +100,7 @@ Runner::Outcome Runner::Poll() {
   SendConfigData(answer.config_url);
   if (!answer.cancel_url.empty()) {
     const auto stop = server_->GetCancel(answer.cancel_url);
-    if (!stop.ok()) return Rest(true);
+    if (!stop.ok()) return Miss(stop.error()), Rest(true);
     Outcome outcome = Emit(Event::Kind::kCancel);
     outcome.event->action = *stop;
     return outcome;
@@ -101,9 +119,7 @@ Runner::Outcome Runner::OpenDeployment(const std::string& url) {
   auto deployment = server_->GetDeployment(url);
   if (!deployment.ok()) {
     if (deployment.error().code == ErrorCode::kNotFound) return Emit(Event::Kind::kNothing);
-    if (deployment.error().code == ErrorCode::kUnavailable) return Rest(true);
-    Complain(Refuse(kServerAnswer, deployment.error()));
-    return Rest(true);
+    return Miss(deployment.error()), Rest(true);
   }
   if (!deployment->may_download) return Rest(false);  // the server's window; for the restart AskSwitch() asks
   outcome.event->action = deployment->action;
@@ -118,6 +134,8 @@ Status Runner::RefreshTrust() {
     auto text = server_->GetMetadata(name, max_bytes);
     const bool missing = !text.ok() && text.error().code == ErrorCode::kNotFound;
     serves_none = serves_none || (missing && name == "timestamp.json");
+    const ErrorCode code = text.ok() || missing ? ErrorCode::kCanceled : text.error().code;
+    if (code == ErrorCode::kUnavailable || code == ErrorCode::kInvalid) Miss(text.error());
     return text;
   });
   if (!refreshed.ok() && serves_none) refreshed = RefreshFromArtifact();
@@ -156,7 +174,8 @@ void Runner::RefreshDaily() {
   if (refreshed.ok()) return;
   // A repository that other keys signed is no passing trouble: without this line only an offer would show it.
   const bool refused = refreshed.error().code == ErrorCode::kRefused && !Trust::IsExpiry(refreshed.error());
-  if (refused) Complain(Refuse(kTrustRefused, refreshed.error()));
+  if (refused) hindrance_ = Refuse(kTrustRefused, refreshed.error());
+  if (refused) Complain(*hindrance_);
   log::Info("the signed metadata is not fresh", {{"cause", refreshed.error()}});
 }
 
@@ -212,20 +231,23 @@ std::vector<Plan> Runner::CopiesNeeded(std::vector<Plan> plans) const {
   return plans;
 }
 
+// Ends the action for metadata that is not what it must be. A full data folder is the terminal's own trouble, and like
+// metadata that is late or does not come it may pass.
+Runner::Outcome Runner::WithoutTrust(const Error& error) {
+  if (IsDiskFull(error) || error.code == ErrorCode::kIo) return Interrupt(Refuse(kDataFolder, error));
+  if (Trust::IsExpiry(error)) return Interrupt(Refuse(kTrustExpired, error));
+  const bool final =
+      error.code == ErrorCode::kRefused || error.code == ErrorCode::kCorrupt || error.code == ErrorCode::kLimit;
+  if (!final && contact_) return Emit(Event::Kind::kInterrupted);
+  if (!final) return Interrupt(Refuse(kTrustMissing, error));
+  hindrance_ = Refuse(kTrustRefused, error);
+  return EmitRefused(*hindrance_);
+}
+
 Runner::Outcome Runner::Check() {
   if (!deployment_) return Emit(Event::Kind::kNothing);
   const Status refreshed = RefreshTrust();
-  if (!refreshed.ok()) {
-    const Error& error = refreshed.error();
-    const bool disk = IsDiskFull(error);  // the terminal's own trouble, and it may pass: not the release's end
-    const Refusal refusal = Refuse(disk ? kDataFolder : kTrustRefused, error);
-    const bool final =
-        !Trust::IsExpiry(error) && !disk &&
-        (error.code == ErrorCode::kRefused || error.code == ErrorCode::kCorrupt || error.code == ErrorCode::kLimit);
-    if (final) return EmitRefused(refusal);
-    Complain(refusal);
-    return Emit(Event::Kind::kInterrupted);
-  }
+  if (!refreshed.ok()) return WithoutTrust(refreshed.error());
   parts_.clear();
   parts_running_ = 0;
   for (size_t i = 0; i < deployment_->chunks.size(); i++) {
@@ -244,7 +266,7 @@ Runner::Outcome Runner::Check() {
 
 // kCanceled when the server wants the action under way stopped; any other trouble is no reason to.
 Status Runner::CheckForCancel() {
-  const auto polled = server_->Poll(true);
+  const auto polled = AskForWork(true);
   if (!polled.ok() || !*polled || (*polled)->cancel_url.empty()) return Ok();
   const auto stop = server_->GetCancel((*polled)->cancel_url);
   if (!stop.ok() || *stop != state_.action) return Ok();
@@ -255,7 +277,7 @@ Status Runner::CheckForCancel() {
 // The same before the restart, and kUnavailable while the server's maintenance window is shut.
 Status Runner::AskServer() {
   TILL_TRY(CheckForCancel());
-  const auto polled = server_->Poll(true);
+  const auto polled = AskForWork(true);
   if (!polled.ok() || !*polled || ActionOfUrl((*polled)->deployment_url) != state_.action) return Ok();
   const auto deployment = server_->GetDeployment((*polled)->deployment_url);
   if (!deployment.ok() || deployment->may_update) return Ok();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/file.h"
+#include "core/json/json.h"
 #include "device/cli/arguments.h"
 #include "device/runner.h"
 
@@ -18,6 +19,8 @@ int ReadSetting(const Arguments& arguments, bool for_run, Setting& setting);
 Result<SlotId> RunningSlot(const Arguments& arguments, const Config& config);
 // One tilld to a data folder: held until the value dies.
 Result<UniqueFd> LockDataFolder(const Config& config);
+// The locks that hold now: [{"reason","left_s"}].
+json::Value HeldLocks(const Config& config);
 
 // run_commands.cc
 int RunCommand(const Arguments& arguments);

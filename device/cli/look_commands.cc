@@ -30,11 +30,35 @@ std::string CodeOf(const std::string& text) {
   return coded ? text.substr(0, 5) : "";
 }
 
-void PrintLine(const char* what, const std::string& text, const std::string& time) {
+// `when`: " at 2026-...", or nothing.
+void PrintLine(const char* what, const std::string& text, const std::string& when, const std::string& mend = "") {
   if (text.empty()) return;
   const std::string code = CodeOf(text);
-  printf("%-9s %s%s%s\n", what, Printable(text).c_str(), time.empty() ? "" : " at ", time.c_str());
+  printf("%-9s %s%s\n", what, Printable(text).c_str(), Printable(when).c_str());
+  if (!mend.empty()) printf("          do: %s\n", Printable(mend).c_str());
   if (!code.empty()) printf("          see docs/errors/%s.md\n", code.c_str());
+}
+
+int PrintWhy(const json::Value& value, const json::Value& locks) {
+  const json::Value& contact = value["contact"];
+  const json::Value& failure = value["last_failure"];
+  const std::string& waiting = value["waiting_for"].AsString();
+  const std::string& error = value["last_error"].AsString();
+  PrintLine("waiting", waiting, "");
+  for (const json::Value& lock : locks.items()) {
+    PrintLine("lock", lock["reason"].AsString(), ", " + std::to_string(lock["left_s"].AsInteger()) + " s left");
+  }
+  PrintLine("contact", contact["problem"].AsString(), " since " + contact["since"].AsString(),
+            contact["do"].AsString());
+  PrintLine("error", error, " at " + value["last_error_time"].AsString());
+  if (!failure.is_null()) {
+    std::string text = failure["reason"].AsString();
+    if (!failure["version"].AsString().empty()) text += " (" + failure["version"].AsString() + ")";
+    PrintLine("failed", text, " at " + failure["time"].AsString());
+  }
+  const bool well = waiting.empty() && locks.items().empty() && contact.is_null() && error.empty() && failure.is_null();
+  if (well) printf("nothing went wrong\n");
+  return 0;
 }
 
 }  // namespace
@@ -43,6 +67,7 @@ int StatusCommand(const Arguments& arguments) {
   Setting setting;
   json::Value value;
   if (const int status = ReadStatus(arguments, setting, value)) return status;
+  value.Set("locks", HeldLocks(setting.config));
   if (arguments.json) {
     printf("%s\n", json::Write(value).c_str());
     return 0;
@@ -64,28 +89,15 @@ int WhyCommand(const Arguments& arguments) {
     fputs(bundle->c_str(), stdout);
     return 0;
   }
-  const json::Value& failure = value["last_failure"];
-  const std::string& waiting = value["waiting_for"].AsString();
-  const std::string& error = value["last_error"].AsString();
-  if (arguments.json) {
-    json::Value why = json::Value::Object();
-    why.Set("waiting_for", waiting);
-    why.Set("last_error", error);
-    why.Set("last_error_time", value["last_error_time"]);
-    if (!failure.is_null()) why.Set("last_failure", failure);
-    why.Set("last_action", value["last_action"]);
-    why.Set("time", value["time"]);
-    printf("%s\n", json::Write(why).c_str());
-    return 0;
+  json::Value locks = HeldLocks(setting.config);
+  if (!arguments.json) return PrintWhy(value, locks);
+  json::Value why = json::Value::Object();
+  for (const char* key : {"waiting_for", "contact", "last_error", "last_error_time", "last_failure", "last_action"}) {
+    if (value.Has(key)) why.Set(key, value[key]);
   }
-  PrintLine("waiting", waiting, "");
-  PrintLine("error", error, value["last_error_time"].AsString());
-  if (!failure.is_null()) {
-    std::string text = failure["reason"].AsString();
-    if (!failure["version"].AsString().empty()) text += " (" + failure["version"].AsString() + ")";
-    PrintLine("failed", text, failure["time"].AsString());
-  }
-  if (waiting.empty() && error.empty() && failure.is_null()) printf("nothing went wrong\n");
+  why.Set("locks", std::move(locks));
+  why.Set("time", value["time"]);
+  printf("%s\n", json::Write(why).c_str());
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "core/json/json.h"
 #include "core/text.h"
 #include "device/cli/commands.h"
+#include "device/contact.h"
 #include "device/faults.h"
 #include "device/release_medium.h"
 #include "device/simulate.h"
@@ -65,7 +66,10 @@ int StatusOf(RunEnd end) {
 int RunWith(const Arguments& arguments, const Ready& ready, Parts parts, bool once) {
   Runner runner(ready.setting.config, ready.setting.token, ready.running, std::move(parts));
   if (const auto refusal = runner.Start()) return Fail(*refusal, 1, arguments.json);
-  return StatusOf(runner.Run(once));
+  const RunEnd end = runner.Run(once);
+  const bool told = arguments.once && end == RunEnd::kStopped && runner.hindrance() != nullptr;
+  if (!told) return StatusOf(end);
+  return Fail(*runner.hindrance(), ExitStatusOf(*runner.hindrance()->fault), arguments.json);
 }
 
 }  // namespace

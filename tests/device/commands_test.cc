@@ -1,0 +1,155 @@
+// What tilld's commands tell a person on a terminal that lost its server, its trust or its patience.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/file.h"
+#include "tests/core/http/certificates.h"
+#include "tests/device/terminal_for_tests.h"
+
+namespace till::device {
+namespace {
+
+constexpr char kBase[] = "/DEFAULT/controller/v1/pos-1";
+
+class Commands : public AgentTest {
+ protected:
+  void SetUp() override {
+    AgentTest::SetUp();
+    full_ = hub_->PublishPayload("2.0.0", "", new_image_);
+    hub_->Sign();
+    terminal_ = std::make_unique<TerminalForTests>(folder_ + "/t", *hub_, old_image_, "1.0.0");
+  }
+  // The command's exit status; `said_` is what it printed.
+  int Tilld(const std::vector<std::string>& words) { return terminal_->Tilld(words, &said_); }
+  int RunOnce(std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"run", "--once", "--running-slot", "a"});
+    return Tilld(std::move(more));
+  }
+  bool Said(const std::string& text) const { return said_.find(text) != std::string::npos; }
+  // A part of what --json prints.
+  json::Value Ask(const std::string& command) {
+    EXPECT_EQ(Tilld({command, "--json"}), 0) << said_;
+    const auto value = json::Parse(said_);
+    EXPECT_TRUE(value.ok()) << said_;
+    return value.ok() ? *value : json::Value();
+  }
+
+  std::string full_, said_;
+  std::unique_ptr<TerminalForTests> terminal_;
+};
+
+// --- A server that is missed ---
+
+// covers F10
+TEST_F(Commands, RunOnceAndWhyTellThatTheHubIsAwayUntilItIsBack) {
+  const std::vector<std::string> away = {"--set", "server=http://127.0.0.1:1"};
+  EXPECT_EQ(RunOnce(away), 75) << said_;
+  EXPECT_TRUE(Said("error T2042")) << said_;
+  EXPECT_TRUE(Said("cannot reach the server")) << said_;
+  const json::Value contact = Ask("why")["contact"];
+  EXPECT_TRUE(contact["problem"].AsString().starts_with("T2042 ")) << said_;
+  EXPECT_FALSE(contact["do"].AsString().empty());
+  EXPECT_EQ(Tilld({"why"}), 0);
+  EXPECT_TRUE(Said("contact   T2042") && Said(" since " + contact["since"].AsString()) && Said("do: ")) << said_;
+  EXPECT_EQ(RunOnce({"--json", "--set", "server=http://127.0.0.1:1"}), 75);
+  EXPECT_TRUE(Said("{\"error\":{\"code\":\"T2042\"")) << said_;
+  EXPECT_EQ(Ask("why")["contact"]["since"].AsString(), contact["since"].AsString());
+  EXPECT_EQ(RunOnce(), 0) << said_;
+  EXPECT_FALSE(Ask("why").Has("contact")) << said_;
+  EXPECT_EQ(Tilld({"why"}), 0);
+  EXPECT_TRUE(Said("nothing went wrong")) << said_;
+}
+
+TEST_F(Commands, RunOnceEndsByWhatTheHubAnswers) {
+  const struct {
+    int status, exit;
+    const char* code;
+  } kCases[] = {{503, 75, "T2042"}, {429, 75, "T2042"}, {401, 1, "T2011"}, {404, 1, "T2011"}, {418, 1, "T2012"}};
+  for (const auto& each : kCases) {
+    hub_->At(kBase).status = each.status;
+    EXPECT_EQ(RunOnce(), each.exit) << each.status << said_;
+    EXPECT_TRUE(Said(std::string("error ") + each.code)) << each.status << said_;
+    EXPECT_EQ(Ask("why")["contact"]["problem"].AsString().substr(0, 5), each.code);
+    hub_->Forget(kBase);
+  }
+}
+
+TEST_F(Commands, RunOnceEndsWithThreeForACertificateThatDoesNotVerify) {
+  class : public http::Handler {
+    void OnRequest(std::shared_ptr<http::Exchange> exchange) override {
+      exchange->Respond(http::JsonResponse(200, "{\"config\":{\"polling\":{\"sleep\":\"00:00:30\"}}}"));
+    }
+  } handler;
+  const http::Certificates certificates;
+  http::ServerOptions options;
+  options.loops = 1;
+  options.tls_cert_file = certificates.Cert("server");
+  options.tls_key_file = certificates.Key("server");
+  auto server = http::Server::Start(options, handler);
+  ASSERT_TRUE(server.ok());
+  const std::string url = "server=https://127.0.0.1:" + std::to_string((*server)->port());
+  EXPECT_EQ(RunOnce({"--set", url, "--set", "ca_file=" + certificates.Cert("other")}), 3) << said_;
+  EXPECT_TRUE(Said("error T2043")) << said_;
+  EXPECT_TRUE(Ask("why")["contact"]["problem"].AsString().starts_with("T2043 "));
+  EXPECT_EQ(RunOnce({"--set", url, "--set", "ca_file=" + certificates.Cert("server")}), 0) << said_;
+  EXPECT_FALSE(Ask("why").Has("contact"));
+}
+
+TEST_F(Commands, RunOnceEndsWithThreeForMetadataThatOtherKeysSigned) {
+  std::filesystem::create_directories(folder_ + "/other");
+  const HubForTests other(folder_ + "/other");
+  EXPECT_EQ(RunOnce({"--set", "trusted_root=" + other.trusted_root_file()}), 3) << "without an offer too" << said_;
+  EXPECT_TRUE(Said("error T2013")) << said_;
+  hub_->Offer({.payload_path = full_});
+  EXPECT_EQ(RunOnce({"--set", "trusted_root=" + other.trusted_root_file()}), 3) << said_;
+  EXPECT_TRUE(hub_->Outcome("1").starts_with("failure: T2013")) << hub_->Outcome("1");
+}
+
+TEST_F(Commands, RunOnceEndsWithSeventyFiveForWhatMayComeLater) {
+  hub_->Offer({.payload_path = full_});
+  hub_->At("/DEFAULT/tuf/timestamp.json").status = 503;
+  EXPECT_EQ(RunOnce(), 75) << said_;
+  EXPECT_TRUE(Said("error T2042")) << said_;
+  hub_->Forget("/DEFAULT/tuf/timestamp.json");
+  hub_->AtHub(full_).status = 503;
+  EXPECT_EQ(RunOnce(), 75) << said_;
+  EXPECT_TRUE(Said("error T2029")) << said_;
+  hub_->AtHub(full_).status = 200;
+  EXPECT_EQ(RunOnce(), 10) << said_;
+}
+
+// --- A lock ---
+
+TEST_F(Commands, AHeldLockShowsInStatusAndWhy) {
+  EXPECT_EQ(RunOnce(), 0) << said_;
+  EXPECT_EQ(Tilld({"lock", "--reason", "sale", "--max", "15m"}), 0);
+  for (const char* command : {"status", "why"}) {
+    const json::Value locks = Ask(command)["locks"];
+    ASSERT_EQ(locks.items().size(), 1u) << command << said_;
+    EXPECT_EQ(locks.items()[0]["reason"].AsString(), "sale");
+    EXPECT_GT(locks.items()[0]["left_s"].AsInteger(), 800);
+    EXPECT_EQ(Tilld({command}), 0);
+    EXPECT_TRUE(Said("sale")) << command << said_;
+  }
+  EXPECT_FALSE(Said("nothing went wrong")) << said_;
+  EXPECT_EQ(Tilld({"lock", "--release", "--reason", "sale"}), 0);
+  EXPECT_TRUE(Ask("why")["locks"].items().empty());
+}
+
+TEST_F(Commands, ALockAboveThePolicySaysThatItIsCut) {
+  terminal_->Set("lock_max_s = 600");
+  EXPECT_EQ(Tilld({"lock", "--reason", "sale", "--max", "2h"}), 0);
+  EXPECT_TRUE(Said("wanted_s=7200 allowed_s=600")) << said_;
+  EXPECT_EQ(Tilld({"lock", "--reason", "sale", "--max", "2h", "--json"}), 0);
+  const auto list = json::Parse(said_.substr(said_.find("[{")));
+  ASSERT_TRUE(list.ok()) << said_;
+  EXPECT_EQ(list->items()[0]["cut_from_s"].AsInteger(), 7200);
+  EXPECT_LE(list->items()[0]["left_s"].AsInteger(), 600);
+  EXPECT_EQ(Tilld({"lock", "--reason", "sale", "--max", "10m", "--json"}), 0);
+  EXPECT_FALSE(Said("cut_from_s") || Said("wanted_s")) << said_;
+}
+
+}  // namespace
+}  // namespace till::device
