@@ -20,6 +20,8 @@ inline constexpr Fault kStoredBytesBad{"T4011", "stored bytes no longer match th
 inline constexpr Fault kTlsFiles{"T4012", "the certificate or key cannot be used", "give a PEM chain with --tls-cert and its key with --tls-key, readable by this user"};
 inline constexpr Fault kAccessLog{"T4013", "the access log cannot be written", "check the folder and the rights of the file of --access-log"};
 inline constexpr Fault kUsage{"T4014", "the command line cannot be understood", "see tilledge COMMAND --help"};
+inline constexpr Fault kNoRoom{"T4015", "the disk is full", "make room on the disk that the named folder lies on (df), then start the edge again"};
+inline constexpr Fault kCapFull{"T4016", "the store is full to its --max-bytes and nothing can be evicted; passing through without storing", "raise --max-bytes above the largest object and what is fetched at once; the disk itself is not full"};
 // clang-format on
 
 }  // namespace till::edge

@@ -23,6 +23,7 @@ void ComplainAtMostEachSecond(std::atomic<int64_t>& last_ms, const Fault& fault,
 
 std::atomic<int64_t> g_told_wrong_bytes{-1'000'000};
 std::atomic<int64_t> g_told_disk_full{-1'000'000};
+std::atomic<int64_t> g_told_cap_full{-1'000'000};
 std::atomic<int64_t> g_told_bad_bytes{-1'000'000};
 
 }  // namespace
@@ -191,8 +192,11 @@ bool Filler::FetchSpan(Courier& courier, const Object& object) {
 }
 
 Status Filler::Store(const Object& object, const Span& unit, Bytes bytes) {
-  Status stored = Error{ErrorCode::kLimit, "no room under the cap", catalog_.max_bytes()};
-  if (catalog_.Reserve(*object, unit.length)) {
+  const bool has_file = object->fd() >= 0;  // a full disk gave it none
+  const bool under_cap = has_file && catalog_.Reserve(*object, unit.length);
+  Status stored = has_file ? Error{ErrorCode::kLimit, "no room under the cap", catalog_.max_bytes()}
+                           : SystemError("the object has no file", ENOSPC);
+  if (under_cap) {
     stored = WriteAllAt(object->fd(), unit.offset, bytes);
     if (!stored.ok()) catalog_.Unreserve(*object, unit.length);
   }
@@ -203,7 +207,9 @@ Status Filler::Store(const Object& object, const Span& unit, Bytes bytes) {
     return Ok();
   }
   ++counters_.stores_failed;
-  ComplainAtMostEachSecond(g_told_disk_full, kDiskFull, *object, &stored.error());
+  const bool cap = has_file && !under_cap;
+  ComplainAtMostEachSecond(cap ? g_told_cap_full : g_told_disk_full, cap ? kCapFull : kDiskFull, *object,
+                           &stored.error());
   if (object->identity().plain()) return Error{ErrorCode::kLimit, "no room for a plain object", unit.length};
   object->KeepInMemory(unit.first_unit, std::move(bytes));
   Remember(object, unit);

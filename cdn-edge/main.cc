@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kGraceMs = 2'000;
 
 int Report(const Fault& fault, const std::string& context, const Error& error) {
-  std::fprintf(stderr, "%s", FormatFault(fault, context, &error).c_str());
+  std::fprintf(stderr, "%s", FormatFault(IsDiskFull(error) ? kNoRoom : fault, context, &error).c_str());
   if (error.code == ErrorCode::kConflict) return 6;
   return error.code == ErrorCode::kInvalid ? 2 : 1;
 }

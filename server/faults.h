@@ -42,5 +42,8 @@ inline constexpr Fault kBadDeltaJob{"T3017", "this delta cannot be taken on",
 
 inline constexpr Fault kUsage{"T3018", "the command line cannot be understood", "see tillhub serve --help"};
 
+inline constexpr Fault kDiskFull{"T3019", "the disk is full",
+                                 "make room on the disk that the named folder lies on (df), then start the hub again"};
+
 }  // namespace till::server::faults
 // clang-format on

@@ -120,10 +120,10 @@ const Fault* RunningHub::Parts::OpenData() {
 const Fault* RunningHub::Parts::OpenTrust() {
   const std::string& data = options.data_folder;
   operators = std::make_unique<Operators>(*store, clock);
-  if (!Took(operators->Bootstrap(options.bootstrap_admin, data + "/admin.token"), &wrote_token, "")) {
+  if (!Took(operators->Bootstrap(options.bootstrap_admin, data + "/admin.token"), &wrote_token, data)) {
     return error.code == ErrorCode::kInvalid ? &faults::kBadBootstrap : &faults::kBadDataFolder;
   }
-  if (!Took(SettleEdgeToken(*store, options), options.edge_token_file)) {
+  if (!Took(SettleEdgeToken(*store, options), options.edge_token_file.empty() ? data : options.edge_token_file)) {
     return options.edge_token_file.empty() ? &faults::kBadDataFolder : &faults::kBadEdgeToken;
   }
   std::string root;
@@ -131,7 +131,7 @@ const Fault* RunningHub::Parts::OpenTrust() {
       !Took(ReadTextFile(options.trusted_root_file), &root, options.trusted_root_file)) {
     return &faults::kBadTrustedRoot;
   }
-  if (!Took(TufDepot::Open(data, root, releases, clock), &depot, options.trusted_root_file)) {
+  if (!Took(TufDepot::Open(data, root, releases, clock), &depot, root.empty() ? data : options.trusted_root_file)) {
     return &faults::kBadTrustedRoot;
   }
   return nullptr;
@@ -176,6 +176,7 @@ std::unique_ptr<RunningHub> RunningHub::Start(const ServeOptions& options, Clock
   const Fault* fault = parts->OpenData();
   if (!fault) fault = parts->OpenTrust();
   if (!fault) fault = parts->Listen();
+  if (fault && IsDiskFull(parts->error)) fault = &faults::kDiskFull;
   if (fault) {
     *failure = {fault, parts->context, parts->error};
     return nullptr;

@@ -2,6 +2,7 @@
 #include <lmdb.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -37,7 +38,7 @@ using Cursor = std::unique_ptr<MDB_cursor, FreeWith<mdb_cursor_close>>;
 Error StoreError(const char* what, int answer) {
   switch (answer) {
     case MDB_MAP_FULL:
-      return Error{ErrorCode::kLimit, "the store is full"};
+      return Error{ErrorCode::kLimit, "the store is full", ENOSPC};  // what to do is the same as with a full disk
     case MDB_READERS_FULL:
       return Error{ErrorCode::kLimit, "too many readers of the store at once", kMaxReaders};
     case MDB_TXN_FULL:
@@ -52,6 +53,20 @@ Error StoreError(const char* what, int answer) {
   }
   if (answer > 0) return SystemError(what, answer);
   return Error{ErrorCode::kIo, what, static_cast<uint64_t>(-answer)};
+}
+
+// Commits and frees it in any case. LMDB calls a write that the disk took a part of EIO.
+Status Commit(MDB_env* environment, Transaction transaction, const char* what) {
+  int answer = mdb_txn_commit(transaction.release());
+  if (answer == 0) return Ok();
+  constexpr uint64_t kAsGoodAsFullBytes = 64 << 10;
+  mdb_filehandle_t fd = -1;
+  struct statvfs disk {};
+  if (answer == EIO && mdb_env_get_fd(environment, &fd) == 0 && fstatvfs(fd, &disk) == 0 &&
+      uint64_t{disk.f_bavail} * disk.f_frsize < kAsGoodAsFullBytes) {
+    answer = ENOSPC;
+  }
+  return StoreError(what, answer);
 }
 
 MDB_val ToVal(std::string_view text) { return MDB_val{text.size(), const_cast<char*>(text.data())}; }
@@ -168,7 +183,7 @@ class LmdbStore : public Store {
   Status Update(const std::function<Status(WriteTxn&)>& write) override {
     assert(writer_.load() != std::this_thread::get_id());
     MDB_txn* raw = nullptr;
-    int answer = mdb_txn_begin(environment_.get(), nullptr, 0, &raw);
+    const int answer = mdb_txn_begin(environment_.get(), nullptr, 0, &raw);
     if (answer != 0) return StoreError("cannot write the store", answer);
     Transaction transaction(raw);
     writer_ = std::this_thread::get_id();
@@ -177,9 +192,7 @@ class LmdbStore : public Store {
     writer_ = std::thread::id();  // before the commit: there the next writer may start
     if (written.ok()) written = txn.broken();
     if (!written.ok()) return written;
-    answer = mdb_txn_commit(transaction.release());  // frees it in any case
-    if (answer != 0) return StoreError("cannot make the change durable", answer);
-    return Ok();
+    return Commit(environment_.get(), std::move(transaction), "cannot make the change durable");
   }
 
   Status Backup(const std::string& folder) override {
@@ -252,6 +265,38 @@ Result<UniqueFd> LockFolder(const std::string& folder) {
   return fd;
 }
 
+// LMDB makes its table of readers as a file of holes and writes to it through a map: on a full disk the first touch of
+// a page of it would kill the process (SIGBUS). So its blocks are asked for first, and of any older one too. LMDB takes
+// a file that is longer than it needs as it is.
+Status ReserveReaders(const std::string& path) {
+  constexpr off_t kReaderBytes = 64;
+  constexpr off_t kHeadBytes = 4096;  // more than LMDB's head of the table on any platform
+  const UniqueFd fd = TILL_TRY(OpenFile(path, O_RDWR | O_CREAT, 0600));
+  int answer = EINTR;
+  while (answer == EINTR) answer = posix_fallocate(fd.get(), 0, kHeadBytes + kReaderBytes * off_t{kMaxReaders});
+  if (answer != 0) return SystemError("no room for the store's table of readers", answer);
+  return Ok();
+}
+
+// A data file that a full disk cut short before it held anything would be taken for a damaged store ever after.
+class NewDataFile {
+ public:
+  explicit NewDataFile(const std::string& path) : path_(path) {
+    struct stat info {};
+    is_new_ = stat(path.c_str(), &info) != 0 || info.st_size == 0;
+  }
+  ~NewDataFile() {
+    if (is_new_) unlink(path_.c_str());
+  }
+  NewDataFile(const NewDataFile&) = delete;
+  NewDataFile& operator=(const NewDataFile&) = delete;
+  void Keep() { is_new_ = false; }
+
+ private:
+  const std::string& path_;
+  bool is_new_ = false;
+};
+
 Result<MDB_dbi> OpenMainDatabase(MDB_env* environment) {
   MDB_txn* raw = nullptr;
   MDB_dbi dbi = 0;
@@ -259,8 +304,8 @@ Result<MDB_dbi> OpenMainDatabase(MDB_env* environment) {
   if (answer != 0) return StoreError("cannot open the store", answer);
   Transaction transaction(raw);
   answer = mdb_dbi_open(raw, nullptr, 0, &dbi);
-  if (answer == 0) answer = mdb_txn_commit(transaction.release());
   if (answer != 0) return StoreError("cannot open the store", answer);
+  TILL_TRY(Commit(environment, std::move(transaction), "cannot open the store"));
   return dbi;
 }
 
@@ -272,6 +317,8 @@ Result<std::unique_ptr<Store>> Store::Open(const std::string& folder, const Opti
   UniqueFd lock = TILL_TRY(LockFolder(folder));
   const std::string path = folder + "/data.mdb";
   TILL_TRY(CheckFirstPage(path));
+  TILL_TRY(ReserveReaders(folder + "/lock.mdb"));
+  NewDataFile new_file(path);
 
   MDB_env* raw = nullptr;
   int answer = mdb_env_create(&raw);
@@ -290,6 +337,7 @@ Result<std::unique_ptr<Store>> Store::Open(const std::string& folder, const Opti
   if (answer != 0) return StoreError("cannot open the store", answer);
   const MDB_dbi dbi = TILL_TRY(OpenMainDatabase(raw));
   if (options.durable) TILL_TRY(SyncFolder(folder));
+  new_file.Keep();
   return std::unique_ptr<Store>(std::make_unique<LmdbStore>(std::move(lock), std::move(environment), dbi));
 }
 

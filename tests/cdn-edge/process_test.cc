@@ -201,7 +201,22 @@ TEST_F(ProcessTest, PassesThroughWhenTheDiskTakesNoMore) {
   const json::Value status = json::Parse(Get(url + "/status")->body).value();
   EXPECT_GT(status["stores_failed"].AsInteger(), 0);
   EXPECT_EQ(edge.Kill(SIGTERM), 0);
-  EXPECT_NE(edge.errors().find("T4007"), std::string::npos);
+  const std::string errors = edge.errors();
+  EXPECT_NE(errors.find("T4007"), std::string::npos) << errors;
+  EXPECT_EQ(errors.find("T4016"), std::string::npos) << errors;
+}
+
+TEST_F(ProcessTest, SaysWhenItIsItsOwnCapThatIsFull) {
+  std::vector<std::string> arguments = Serve();
+  arguments.insert(arguments.end(), {"--max-bytes", "8MiB"});
+  Process edge(arguments);
+  const auto reply = Get(edge.AwaitReady() + "/a/" + payload_.hex);
+  ASSERT_TRUE(reply.ok());
+  EXPECT_TRUE(reply->body == payload_.text());
+  EXPECT_EQ(edge.Kill(SIGTERM), 0);
+  const std::string errors = edge.errors();
+  EXPECT_NE(errors.find("T4016"), std::string::npos) << errors;
+  EXPECT_EQ(errors.find("T4007"), std::string::npos) << errors;
 }
 
 TEST_F(ProcessTest, AHerdOnAColdObjectTakesLittleMemory) {

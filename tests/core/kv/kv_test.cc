@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -238,16 +240,6 @@ TEST_F(KvTest, IsLimitedWhenFullAndLivesOn) {
   EXPECT_EQ(Get(*store, "after"), "fine");
 }
 
-TEST_F(KvTest, RefusesToBeOpenedTwice) {
-  auto store = Open();
-  Result<std::unique_ptr<Store>> second = Store::Open(folder_, {});
-  ASSERT_FALSE(second.ok());
-  EXPECT_EQ(second.error().code, ErrorCode::kConflict);
-  EXPECT_TRUE(Put(*store, "a", "1").ok());
-  store.reset();
-  EXPECT_EQ(Get(*Open(), "a"), "1");
-}
-
 // Runs `body` in a child process and answers its pid.
 template <typename Body>
 pid_t Fork(const Body& body) {
@@ -257,6 +249,60 @@ pid_t Fork(const Body& body) {
     _exit(0);
   }
   return pid;
+}
+
+// A file system of `bytes` at `folder`, seen by this process alone; false where this user may not make one.
+bool MountSmall(const std::string& folder, unsigned bytes, unsigned long flags = 0) {
+  const std::string size = "size=" + std::to_string(bytes);
+  return mount("none", folder.c_str(), "tmpfs", flags, size.c_str()) == 0;
+}
+
+constexpr int kNoNamespace = 77;
+
+// In a process of its own: opens a store on ever larger disks, then on the same disk with more room.
+int OpenOnFullDisks(const std::string& root) {
+  if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0) return kNoNamespace;
+  if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return kNoNamespace;
+  int refused = 0;
+  const auto open_and_use = [&] {
+    const auto store = Store::Open(root + "/store", {.map_bytes = 1 << 20, .durable = true});
+    if (!store.ok()) return store.error().code;
+    Status used = Put(**store, "a", "1");
+    for (int i = 0; used.ok() && i < 100; ++i) used = (*store)->View([](ReadTxn&) { return Ok(); });
+    return used.ok() ? ErrorCode::kCanceled : used.error().code;  // kCanceled: nothing failed
+  };
+  const std::string page(4096, 'x');
+  for (unsigned kib = 0; kib <= 160; kib += 4) {
+    if (!MountSmall(root, (kib << 10) + 4096)) return kNoNamespace;
+    if (!WriteFileAtomically(root + "/somebody's", AsBytes(page)).ok()) return 5;
+    const ErrorCode code = open_and_use();
+    if (code != ErrorCode::kCanceled && code != ErrorCode::kLimit) return 1;
+    if (code == ErrorCode::kLimit) ++refused;
+    if (!MountSmall(root, 1 << 20, MS_REMOUNT)) return kNoNamespace;
+    if (open_and_use() != ErrorCode::kCanceled) return 2;
+    if (umount(root.c_str()) != 0) return 3;
+  }
+  return refused > 2 && refused < 40 ? 0 : 4;
+}
+
+// covers W13
+TEST_F(KvTest, SaysThatTheDiskIsFullAndOpensWhenItIsNot) {
+  const pid_t child = Fork([&] { _exit(OpenOnFullDisks(root_)); });
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kNoNamespace) GTEST_SKIP() << "no mounts for this user";
+  EXPECT_TRUE(WIFEXITED(status)) << "killed by signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(KvTest, RefusesToBeOpenedTwice) {
+  auto store = Open();
+  Result<std::unique_ptr<Store>> second = Store::Open(folder_, {});
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, ErrorCode::kConflict);
+  EXPECT_TRUE(Put(*store, "a", "1").ok());
+  store.reset();
+  EXPECT_EQ(Get(*Open(), "a"), "1");
 }
 
 // covers W13
