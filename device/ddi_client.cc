@@ -69,12 +69,12 @@ http::ClientOptions DdiClient::HttpOptions(const Config& config) {
 }
 
 DdiClient::DdiClient(const Config& config, std::string token, const std::atomic<bool>* cancel,
-                     std::function<int64_t()> earliest_unix_s)
+                     std::function<int64_t()> earliest_unix_s, int64_t answer_timeout_ms)
     : http_([&] {
         http::ClientOptions options = HttpOptions(config);
         options.cancel = cancel;
         options.earliest_unix_s = std::move(earliest_unix_s);
-        options.total_timeout_ms = 30'000;
+        options.total_timeout_ms = answer_timeout_ms;
         return options;
       }()),
       server_(OriginOf(config.server)),

@@ -19,7 +19,7 @@ class DdiClient final : public UpdateServer {
  public:
   // `cancel`: see http::ClientOptions. `token` is sent as a target token when not empty.
   DdiClient(const Config& config, std::string token, const std::atomic<bool>* cancel,
-            std::function<int64_t()> earliest_unix_s = nullptr);
+            std::function<int64_t()> earliest_unix_s = nullptr, int64_t answer_timeout_ms = 30'000);
 
   Result<std::optional<BaseAnswer>> Poll(bool fresh) override;
   Result<Deployment> GetDeployment(const std::string& url) override;

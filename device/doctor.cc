@@ -8,11 +8,16 @@
 
 #include "core/file.h"
 #include "core/text.h"
+#include "device/contact.h"
 #include "device/faults.h"
+#include "device/root_chain.h"
 #include "device/trust.h"
 
 namespace till::device {
 namespace {
+
+constexpr int64_t kAnswerDeadlineMs = 10'000;
+constexpr int64_t kMetadataDeadlineMs = 10'000;  // then no more is asked for
 
 void Good(std::vector<Finding>& findings, std::string text) { findings.push_back({true, std::move(text), nullptr}); }
 
@@ -139,9 +144,70 @@ void ExamineDownloader(const Config& config, SlotId running, std::vector<Finding
                      (probe->confined.filtered ? "seccomp)" : "no seccomp here)"));
 }
 
+// Answers the root that counts here, "" when none does.
+std::string ExamineRoot(const Config& config, std::vector<Finding>& findings) {
+  const auto given = ReadTextFile(config.trusted_root, 64 << 10);
+  if (!given.ok()) return Bad(findings, kTrustRefused, config.trusted_root), "";
+  const auto sound = IsSameRepository(*given, *given);
+  if (!sound.ok()) {
+    return Bad(findings, kTrustRefused, config.trusted_root + ": " + log::Describe(sound.error())), "";
+  }
+  const auto kept = ReadKeptRoot(config);
+  const auto same = kept.ok() ? IsSameRepository(*kept, *given) : Result<bool>(kept.error());
+  const bool outweighed = same.ok();  // a kept one that is no root any more gives way
+  if (outweighed && !*same) {
+    Bad(findings, kOtherRoot, config.trusted_root + " and " + TrustFolder(config) + "/root.json");
+  } else {
+    Good(findings, "trusted root " + config.trusted_root + (outweighed ? ", the one kept here follows from it" : ""));
+  }
+  return outweighed ? *kept : *given;
+}
+
+// What an offer will be believed by. A server that has none (a stock hawkBit) brings it with the release.
+void ExamineMetadata(const Config& config, const std::string& root, DdiClient& ddi, Clock& clock,
+                     std::vector<Finding>& findings) {
+  const int64_t until_ms = clock.MonotonicMs() + kMetadataDeadlineMs;
+  bool served = true;
+  const auto fetch = [&](const std::string& name, uint64_t max_bytes) -> Result<std::string> {
+    if (clock.MonotonicMs() > until_ms) return Error{ErrorCode::kUnavailable, "the signed metadata took too long"};
+    auto text = ddi.GetMetadata(name, max_bytes);
+    if (name == "timestamp.json") served = text.ok() || text.error().code != ErrorCode::kNotFound;
+    return text;
+  };
+  const auto kept = ReadTextFile(TrustFolder(config) + "/timestamp.json", 64 << 10);
+  const auto look = LookAtRepository(root, kept.ok() ? *kept : "", fetch, clock);
+  if (look.ok()) {
+    return Good(findings, "its signed metadata follows from the trusted root: root " +
+                              std::to_string(look->root_version) + ", timestamp " +
+                              std::to_string(look->timestamp_version) + ", good until " +
+                              FormatUtc(look->expires_unix_s));
+  }
+  const Error& error = look.error();
+  if (!served) {
+    return Good(findings, "it serves no signed metadata: a release is believed only with release.tuf beside it");
+  }
+  const bool away = error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kInvalid;
+  if (away) return Bad(findings, *ContactRefusal(error).fault, error);
+  Bad(findings, Trust::IsExpiry(error) ? kTrustExpired : kTrustRefused, error);
+}
+
+void ExamineServer(const Config& config, const std::string& token, const std::string& root, Clock& clock,
+                   std::vector<Finding>& findings) {
+  DdiClient ddi(config, token, nullptr, nullptr, kAnswerDeadlineMs);
+  const auto polled = ddi.Poll(true);
+  if (polled.ok()) {
+    Good(findings, "server " + config.server + " knows " + config.controller_id);
+  } else {
+    Bad(findings, *ContactRefusal(polled.error()).fault, polled.error());
+  }
+  const bool there = polled.ok() || ContactRefusal(polled.error()).fault == &kServerRefuses;
+  if (there && !root.empty()) ExamineMetadata(config, root, ddi, clock, findings);
+}
+
 }  // namespace
 
-std::vector<Finding> Examine(const Config& config, const std::string& token, SlotId running, Parts parts) {
+std::vector<Finding> Examine(const Config& config, const std::string& token, SlotId running, Parts parts,
+                             bool offline) {
   std::vector<Finding> findings;
   ExamineSlots(config, running, *parts.slots, findings);
   ExamineBoard(config, findings);
@@ -155,23 +221,11 @@ std::vector<Finding> Examine(const Config& config, const std::string& token, Slo
   } else {
     Good(findings, "clock " + FormatUtc(parts.clock->UnixMs() / 1000));
   }
-  const auto root = ReadTextFile(config.trusted_root);
-  if (!root.ok()) {
-    Bad(findings, kTrustRefused, config.trusted_root);
-  } else {
-    Good(findings, "trusted root " + config.trusted_root);
-  }
+  const std::string root = ExamineRoot(config, findings);
   ExamineChecks(config, findings);
   ExamineKept(config, findings);
   ExamineDownloader(config, running, findings);
-  DdiClient ddi(config, token, nullptr);
-  const auto polled = ddi.Poll(true);
-  if (!polled.ok()) {
-    const bool refused = polled.error().code == ErrorCode::kRefused;
-    Bad(findings, refused ? kServerRefuses : kServerAnswer, polled.error());
-  } else {
-    Good(findings, "server " + config.server + " knows " + config.controller_id);
-  }
+  if (!offline) ExamineServer(config, token, root, *parts.clock, findings);
   return findings;
 }
 

@@ -14,7 +14,8 @@ struct Finding {
   const Fault* fault = nullptr;  // when not ok
 };
 
-// Writes the boot record once (the same state), reads everything else.
-std::vector<Finding> Examine(const Config& config, const std::string& token, SlotId running, Parts parts);
+// Writes the boot record once (the same state), reads everything else. The server is asked (half a minute at the
+// most) unless `offline`.
+std::vector<Finding> Examine(const Config& config, const std::string& token, SlotId running, Parts parts, bool offline);
 
 }  // namespace till::device

@@ -51,6 +51,8 @@ inline constexpr Fault kServerAway{"T2042", "the update server does not answer",
 inline constexpr Fault kServerCertificate{"T2043", "the update server's certificate does not verify", "check that ca_file holds the authority that signed it, that it names the host of 'server' and has not expired, and this terminal's clock"};
 inline constexpr Fault kTrustExpired{"T2044", "the signed metadata has expired", "renew it: tillpack renew, then publish, daily; a terminal whose clock is ahead must be set"};
 inline constexpr Fault kTrustMissing{"T2045", "the signed metadata cannot be had", "tillpack publish brings it to a tillhub; for a server that serves none upload out/release.tuf beside the payload"};
+// Compared are the root given, or trusted_root, and the one in data_dir/tuf, which counts: the newer of both must be signed by the keys of the older.
+inline constexpr Fault kOtherRoot{"T2046", "the trusted root is of another repository than the one kept here", "give the newest N.root.json of the repository that this terminal follows; to move it to another one: tilld provision --root FILE --replace-root, which forgets what the old one proved"};
 // clang-format on
 
 }  // namespace till::device

@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "core/tuf/trusted_set.h"
 #include "device/faults.h"
+#include "device/root_chain.h"
 
 namespace till::device {
 namespace {
@@ -66,15 +67,31 @@ Result<ProvisionStep> PlaceRoot(const Config& config, const std::string& source,
     const std::string root = TILL_TRY(ReadTextFile(source, 64 << 10));
     // Before it is placed it is read by who will have to trust it; Open() alone reads one kept from before instead.
     TILL_TRY(tuf::TrustedSet::FromRoot(root, tuf::SizeCaps{}));
-    TILL_TRY(Trust::Open(config.data_dir + "/tuf", root, clock));
+    TILL_TRY(Trust::Open(TrustFolder(config), root, clock));
     TILL_TRY(MakeFolders(FolderOf(config.trusted_root)));
     TILL_TRY(WriteFileAtomically(config.trusted_root, AsBytes(root)));
     step.changed = true;
     return step;
   }
   const std::string root = TILL_TRY(ReadTextFile(config.trusted_root, 64 << 10));
-  TILL_TRY(Trust::Open(config.data_dir + "/tuf", root, clock));
+  TILL_TRY(Trust::Open(TrustFolder(config), root, clock));
   return step;
+}
+
+// The root kept here outweighs the one that is placed: of another repository it would make that one worth nothing.
+std::optional<Refusal> CheckRoots(const Config& config, const ProvisionInput& input,
+                                  std::vector<ProvisionStep>& steps) {
+  const std::string& file = input.root_file.empty() ? config.trusted_root : input.root_file;
+  const auto given = ReadTextFile(file, 64 << 10);
+  const auto kept = ReadKeptRoot(config);
+  if (!given.ok() || !kept.ok()) return std::nullopt;
+  const auto same = IsSameRepository(*kept, *given);
+  if (!same.ok() || *same) return std::nullopt;  // what is no root is told where it is placed
+  if (!input.replace_root) return Refuse(kOtherRoot, file + " and " + TrustFolder(config) + "/root.json");
+  const Status forgotten = ForgetTrust(config);
+  if (!forgotten.ok()) return Refuse(kProvision, forgotten.error());
+  steps.push_back({"trust", true, TrustFolder(config) + ", of another repository, is forgotten"});
+  return std::nullopt;
 }
 
 std::string Named(const std::string& given, const std::string& configured, const Error& error) {
@@ -88,6 +105,7 @@ std::optional<Refusal> Provision(const Config& config, const ProvisionInput& inp
   if (config.controller_id.empty() || config.trusted_root.empty()) {
     return Refuse(kConfigIncomplete, config.controller_id.empty() ? "controller_id" : "trusted_root");
   }
+  if (auto refusal = CheckRoots(config, input, steps)) return refusal;
   auto identity = MakeIdentity(config);
   if (!identity.ok()) return Refuse(kProvision, identity.error());
   steps.push_back(std::move(*identity));

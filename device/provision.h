@@ -13,9 +13,10 @@
 namespace till::device {
 
 struct ProvisionInput {
-  std::string token_file;  // copied to the configuration's token_file; "" = none
-  std::string root_file;   // copied to trusted_root; "" = it is there
-  AdoptInput adopt;        // with a version: what the slot holds
+  std::string token_file;     // copied to the configuration's token_file; "" = none
+  std::string root_file;      // copied to trusted_root; "" = it is there
+  bool replace_root = false;  // forget a kept root of another repository, and all that it proved
+  AdoptInput adopt;           // with a version: what the slot holds
 };
 
 struct ProvisionStep {

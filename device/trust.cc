@@ -171,11 +171,12 @@ Result<std::unique_ptr<Trust>> Trust::Open(const std::string& folder, std::strin
 
 int64_t Trust::ProvenUnixS() const { return std::max(kBuildUnixS, client_ ? client_->NewestSignedUnixS() : 0); }
 
-int64_t Trust::NowUnixS() const {
-  const int64_t proven = ProvenUnixS();
-  const int64_t wall = clock_.UnixMs() / 1000;
-  return wall - proven > kMostAheadS ? proven : std::max(proven, wall);
+int64_t Trust::TimeOf(int64_t wall_unix_s, int64_t signed_unix_s) {
+  const int64_t proven = std::max(kBuildUnixS, signed_unix_s);
+  return wall_unix_s - proven > kMostAheadS ? proven : std::max(proven, wall_unix_s);
 }
+
+int64_t Trust::NowUnixS() const { return TimeOf(clock_.UnixMs() / 1000, ProvenUnixS()); }
 
 bool Trust::ClockIsWrong() const {
   const int64_t ahead_s = clock_.UnixMs() / 1000 - ProvenUnixS();

@@ -71,8 +71,10 @@ class Trust final : public OfferJudge {
 
   std::optional<Refusal> Check(const Deployment& deployment, const TerminalFacts& facts,
                                AcceptedOffer& out) const override;
-  // The same without metadata, for `tilld doctor`.
+  // ClockIsWrong() without metadata, for `tilld doctor`.
   static bool IsTooEarly(int64_t unix_s);
+  // NowUnixS() of a clock, given the newest time that signed metadata proves (0: none).
+  static int64_t TimeOf(int64_t wall_unix_s, int64_t signed_unix_s);
   // The image entry with this hash, for `tilld adopt`.
   const tuf::TargetEntry* FindImage(const crypto::Sha256Digest& digest) const;
 

@@ -30,6 +30,8 @@ enum Option : int {
   kBundle,
   kToken,
   kRoot,
+  kReplaceRoot,
+  kOffline,
   kCut
 };
 
@@ -53,15 +55,19 @@ const option kOptions[] = {{"config", required_argument, nullptr, 'c'},
                            {"bundle", no_argument, nullptr, kBundle},
                            {"token", required_argument, nullptr, kToken},
                            {"root", required_argument, nullptr, kRoot},
+                           {"replace-root", no_argument, nullptr, kReplaceRoot},
+                           {"offline", no_argument, nullptr, kOffline},
                            {"cut-power-at", required_argument, nullptr, kCut},
                            {"help", no_argument, nullptr, 'h'},
                            {nullptr, 0, nullptr, 0}};
 
 bool TakeFlag(Arguments& arguments, int c) {
-  const std::pair<int, bool Arguments::*> kFlags[] = {{kOnce, &Arguments::once},       {kOrigin, &Arguments::origin},
-                                                      {kJson, &Arguments::json},       {kLogJson, &Arguments::log_json},
-                                                      {kVerbose, &Arguments::verbose}, {kRelease, &Arguments::release},
-                                                      {kBundle, &Arguments::bundle},   {'h', &Arguments::help}};
+  const std::pair<int, bool Arguments::*> kFlags[] = {
+      {kOnce, &Arguments::once},       {kOrigin, &Arguments::origin},
+      {kJson, &Arguments::json},       {kLogJson, &Arguments::log_json},
+      {kVerbose, &Arguments::verbose}, {kRelease, &Arguments::release},
+      {kBundle, &Arguments::bundle},   {kReplaceRoot, &Arguments::replace_root},
+      {kOffline, &Arguments::offline}, {'h', &Arguments::help}};
   for (const auto& [option, member] : kFlags) {
     if (option == c) return arguments.*member = true;
   }
@@ -150,14 +156,15 @@ const char kHelp[] =
     "  tilld status                                   what it is doing\n"
     "  tilld why       [--bundle]                     what went wrong last, or what it waits for; all that was kept of "
     "it\n"
-    "  tilld doctor    [--running-slot a|b]           look at everything an update will need\n"
+    "  tilld doctor    [--running-slot a|b] [--offline]   look at everything an update will need\n"
     "  tilld lock      [--reason R] [--max 15m] [-- COMMAND...]   no restart meanwhile; with a command: while it runs\n"
     "  tilld lock      --release [--reason R]\n"
     "  tilld consent   yes|later [--for 4h]           the merchant's answer to \"restart now?\" (consent = ask)\n"
     "  tilld install   FOLDER|FILE                    a signed release from a medium: tillpack's folder, or a tar of "
     "it\n"
     "  tilld config    show [--origin]                the settings, and where each came from\n"
-    "  tilld provision [--token FILE] [--root FILE] [--slot a|b --image-version V]   identity, trust, slots: once\n"
+    "  tilld provision [--token FILE] [--root FILE [--replace-root]] [--slot a|b --image-version V]\n"
+    "                                                 identity, trust, slots: once\n"
     "  tilld adopt     --image-version V [--slot a|b] [--component C] [--length BYTES] [--rollback-index N]\n"
     "                  what a slot holds (length: from its squashfs superblock, else all of it)\n"
     "  tilld simulate  --cut-power-at P%              on the bench: dies in the middle of an update, and goes on\n"

@@ -24,6 +24,7 @@ struct Arguments {
   int64_t for_s = 0;                  // of lock (--max) and consent (--for)
   unsigned cut_percent = 100;         // of simulate
   bool release = false, once = false, json = false, origin = false, bundle = false;
+  bool replace_root = false, offline = false;
   bool log_json = false, verbose = false, help = false;
 };
 

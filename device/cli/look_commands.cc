@@ -136,7 +136,7 @@ int DoctorCommand(const Arguments& arguments) {
   if (!running.ok()) return Fail(kBootRecord, config.boot_state, &running.error(), 1, arguments.json);
   bool well = true;
   json::Value list = json::Value::Array();
-  for (const Finding& finding : Examine(config, setting.token, *running, std::move(*parts))) {
+  for (const Finding& finding : Examine(config, setting.token, *running, std::move(*parts), arguments.offline)) {
     well = well && finding.ok;
     if (!arguments.json) {
       printf(" %s %s\n", finding.ok ? "ok  " : "FAIL", Printable(finding.text).c_str());

@@ -51,6 +51,7 @@ int ProvisionCommand(const Arguments& arguments) {
   ProvisionInput input;
   input.token_file = arguments.token_file;
   input.root_file = arguments.root_file;
+  input.replace_root = arguments.replace_root;
   input.adopt = arguments.adopt;
   std::vector<ProvisionStep> steps;
   const auto refusal = Provision(config, input, std::move(*parts), steps);

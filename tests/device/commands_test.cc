@@ -25,7 +25,7 @@ class Commands : public AgentTest {
   int Tilld(const std::vector<std::string>& words) { return terminal_->Tilld(words, &said_); }
   int RunOnce(std::vector<std::string> more = {}) {
     more.insert(more.begin(), {"run", "--once", "--running-slot", "a"});
-    return Tilld(std::move(more));
+    return Tilld(more);
   }
   bool Said(const std::string& text) const { return said_.find(text) != std::string::npos; }
   // A part of what --json prints.
@@ -149,6 +149,98 @@ TEST_F(Commands, ALockAboveThePolicySaysThatItIsCut) {
   EXPECT_LE(list->items()[0]["left_s"].AsInteger(), 600);
   EXPECT_EQ(Tilld({"lock", "--reason", "sale", "--max", "10m", "--json"}), 0);
   EXPECT_FALSE(Said("cut_from_s") || Said("wanted_s")) << said_;
+}
+
+// --- Trust, before an update needs it ---
+
+class TrustCommands : public Commands {
+ protected:
+  void SetUp() override {
+    Commands::SetUp();
+    std::filesystem::create_directories(folder_ + "/other");
+    other_ = std::make_unique<HubForTests>(folder_ + "/other");
+    conf_ = terminal_->FileText("tilld.conf");
+    Trusts(folder_ + "/t/root.json");
+    terminal_->WriteHealthCheck("10-fine", "exit 0\n");
+  }
+  void Trusts(const std::string& root) {
+    const size_t at = conf_.find("trusted_root = ");
+    std::ofstream(terminal_->config_file(), std::ios::binary)
+        << conf_.substr(0, at) << "trusted_root = " << root << "\n";
+  }
+  int Provision(std::vector<std::string> more) {
+    more.insert(more.begin(), {"provision", "--root"});
+    return Tilld(more);
+  }
+  int Doctor(std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"doctor", "--running-slot", "a"});
+    return Tilld(more);
+  }
+
+  std::unique_ptr<HubForTests> other_;
+  std::string conf_;
+};
+
+TEST_F(TrustCommands, ProvisionRefusesARootOfAnotherRepositoryThanTheOneKept) {
+  const std::string placed = folder_ + "/t/root.json";
+  ASSERT_EQ(Provision({hub_->trusted_root_file()}), 0) << said_;
+  const std::string before = ReadTextFile(placed).value();
+  EXPECT_EQ(Provision({hub_->trusted_root_file()}), 0) << "again it changes nothing" << said_;
+  EXPECT_EQ(Provision({other_->trusted_root_file()}), 1) << said_;
+  EXPECT_TRUE(Said("error T2046") && Said("--replace-root")) << said_;
+  EXPECT_EQ(ReadTextFile(placed).value(), before);
+  EXPECT_EQ(ReadTextFile(folder_ + "/t/data/tuf/root.json").value(), before);
+  EXPECT_EQ(RunOnce(), 0) << said_;
+  // On purpose: both are replaced, and the new one is what counts.
+  EXPECT_EQ(Provision({other_->trusted_root_file(), "--replace-root"}), 0) << said_;
+  EXPECT_NE(ReadTextFile(placed).value(), before);
+  EXPECT_EQ(ReadTextFile(folder_ + "/t/data/tuf/root.json").value(), ReadTextFile(placed).value());
+  EXPECT_FALSE(FileExists(folder_ + "/t/data/tuf/timestamp.json")) << "what the old one proved";
+  EXPECT_EQ(RunOnce(), 3) << "the hub is the old one's" << said_;
+  EXPECT_EQ(RunOnce({"--set", "server=" + other_->url()}), 0) << said_;
+}
+
+TEST_F(TrustCommands, DoctorSaysWhetherTheHubsMetadataFollowsFromTheRoot) {
+  ASSERT_EQ(Provision({hub_->trusted_root_file()}), 0) << said_;
+  EXPECT_EQ(Doctor(), 0) << said_;
+  EXPECT_TRUE(Said("follows from the trusted root: root 1, timestamp ")) << said_;
+  EXPECT_EQ(Doctor({"--set", "server=" + other_->url()}), 1) << "it knows the terminal, but other keys sign" << said_;
+  EXPECT_TRUE(Said("knows pos-1") && Said("FAIL T2013")) << said_;
+  EXPECT_EQ(Doctor({"--set", "trusted_root=" + other_->trusted_root_file()}), 1) << said_;
+  EXPECT_TRUE(Said("FAIL T2046")) << "a root that is not the one that counts" << said_;
+  const std::string no_root = folder_ + "/t/no-root.json";
+  std::ofstream(no_root) << "{}";
+  EXPECT_EQ(Doctor({"--set", "trusted_root=" + no_root}), 1) << said_;
+  EXPECT_TRUE(Said("FAIL T2013")) << said_;
+}
+
+TEST_F(TrustCommands, DoctorTellsExpiredMissingAndUnreachableApart) {
+  ASSERT_EQ(Provision({hub_->trusted_root_file()}), 0) << said_;
+  hub_->At("/DEFAULT/tuf/timestamp.json").status = 503;
+  EXPECT_EQ(Doctor(), 1) << said_;
+  EXPECT_TRUE(Said("FAIL T2042")) << said_;
+  hub_->Forget("/DEFAULT/tuf/timestamp.json");
+  hub_->ServeNoMetadata();
+  EXPECT_EQ(Doctor(), 0) << said_;
+  EXPECT_TRUE(Said("release.tuf")) << said_;
+  HubForTests late(folder_ + "/late", time(nullptr) - 30 * 86'400);
+  late.PublishPayload("2.0.0", "", new_image_);
+  late.Sign();
+  ASSERT_EQ(Provision({late.trusted_root_file(), "--replace-root"}), 0) << said_;
+  EXPECT_EQ(Doctor({"--set", "server=" + late.url()}), 1) << said_;
+  EXPECT_TRUE(Said("FAIL T2044") && Said("renew")) << said_;
+}
+
+TEST_F(TrustCommands, DoctorAsksNobodyWhenOffline) {
+  ASSERT_EQ(Provision({hub_->trusted_root_file()}), 0) << said_;
+  const uint64_t before = hub_->requests();
+  EXPECT_EQ(Doctor({"--offline", "--set", "server=http://127.0.0.1:1"}), 0) << said_;
+  EXPECT_EQ(Doctor({"--offline"}), 0) << said_;
+  EXPECT_EQ(hub_->requests(), before);
+  EXPECT_EQ(Doctor({"--set", "server=http://127.0.0.1:1"}), 1) << said_;
+  EXPECT_TRUE(Said("FAIL T2042")) << said_;
+  EXPECT_EQ(Doctor({"--json", "--set", "server=http://127.0.0.1:1"}), 1) << said_;
+  EXPECT_TRUE(Said("\"code\":\"T2042\"")) << said_;
 }
 
 }  // namespace
