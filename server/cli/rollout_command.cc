@@ -116,16 +116,19 @@ int Command(Session& session, const std::string& name, const char* verb) {
 
 std::string Counts(const json::Value& rollout) {
   const json::Value& by_status = rollout["totalTargetsPerStatus"];
-  const int64_t blocked = rollout["till"]["blocked"].AsInteger();  // hawkBit counts them as running
+  // hawkBit counts both as running.
+  const int64_t blocked = rollout["till"]["blocked"].AsInteger();
+  const int64_t waiting = rollout["till"]["waiting"].AsInteger();
   std::string text;
   for (const char* status : {"finished", "running", "scheduled", "notstarted", "error", "cancelled"}) {
     const bool running = std::string_view(status) == "running";
-    const int64_t count = by_status[status].AsInteger() - (running ? blocked : 0);
+    const int64_t count = by_status[status].AsInteger() - (running ? blocked + waiting : 0);
     const std::string_view shown = std::string_view(status) == "finished" ? "confirmed"
                                    : std::string_view(status) == "error"  ? "failed"
                                                                           : status;
     if (count != 0) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + std::string(shown);
   }
+  if (waiting != 0) text += (text.empty() ? "" : ", ") + std::to_string(waiting) + " waiting";
   if (blocked != 0) text += (text.empty() ? "" : ", ") + std::to_string(blocked) + " blocked";
   return text;
 }

@@ -29,7 +29,7 @@ json::Value GroupView(const Call& call, const server::DeployGroup& group) {
   json::Value by_status = json::Value::Object();
   for (size_t i = 0; i < server::kGroupCountCount; ++i) by_status.Set(kCountNames[i], group.counts[i]);
   view.Set("totalTargetsPerStatus", std::move(by_status));
-  view.Set("till", json::Value::Object({{"blocked", group.blocked_targets}}));
+  view.Set("till", json::Value::Object({{"blocked", group.blocked_targets}, {"waiting", group.waiting_targets}}));
   view.Set("successCondition", Threshold(group.conditions.success_percent));
   view.Set("successAction", json::Value::Object({{"action", group.conditions.success_pauses ? "PAUSE" : "NEXTGROUP"}}));
   if (group.conditions.has_error_condition) {
@@ -81,6 +81,7 @@ Result<json::Value> MemberView(kv::ReadTxn& txn, const Call& call, const server:
       till.Set("bytes", action->payload_bytes);
       if (failed) till.Set("reason", TILL_TRY(FailureReason(txn, id)));
       if (!action->blocked.empty()) till.Set("blocked", action->blocked);
+      if (server::IsWaiting(*action)) till.Set("waiting", true);
     }
   }
   view.Set("till", std::move(till));

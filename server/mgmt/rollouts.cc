@@ -55,6 +55,7 @@ constexpr const char* kCountNames[server::kGroupCountCount] = {"notstarted", "sc
 struct Counts {
   std::array<uint64_t, server::kGroupCountCount> by_status{};
   uint64_t blocked = 0;  // of the running ones
+  uint64_t waiting = 0;  // of them too
 };
 
 Result<Counts> CountsOf(kv::ReadTxn& txn, const Rollout& rollout) {
@@ -63,6 +64,7 @@ Result<Counts> CountsOf(kv::ReadTxn& txn, const Rollout& rollout) {
     const server::DeployGroup group = TILL_TRY(server::GetGroup(txn, id));
     for (size_t i = 0; i < group.counts.size(); ++i) counts.by_status[i] += group.counts[i];
     counts.blocked += group.blocked_targets;
+    counts.waiting += group.waiting_targets;
   }
   return counts;
 }
@@ -122,6 +124,7 @@ Result<json::Value> View(kv::ReadTxn& txn, const Call& call, const Rollout& roll
   till.Set("confirmed", counts.by_status[static_cast<size_t>(GroupCount::kFinished)]);
   till.Set("rolledBack", counts.by_status[static_cast<size_t>(GroupCount::kError)]);
   till.Set("blocked", counts.blocked);
+  till.Set("waiting", counts.waiting);
   if (with_reasons) till.Set("reasons", TILL_TRY(Reasons(txn, rollout)));
   view.Set("till", std::move(till));
   const std::string self = call.Link("rollouts/" + server::IdText(rollout.id));

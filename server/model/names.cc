@@ -98,4 +98,9 @@ GroupCount CountsAs(const Action& action) {
 
 bool IsBlocked(const Action& action) { return CountsAs(action) == GroupCount::kRunning && !action.blocked.empty(); }
 
+bool IsWaiting(const Action& action) {
+  return action.state == ActionState::kRunning && action.blocked.empty() && !action.device_answered &&
+         action.last_entry != ActionState::kRetrieved && action.offers.empty();
+}
+
 }  // namespace till::server

@@ -60,6 +60,8 @@ inline constexpr size_t kGroupCountCount = 6;
 GroupCount CountsAs(const Action& action);
 // Running, and yet nothing can be offered to the terminal at present.
 bool IsBlocked(const Action& action);
+// Running, and yet the terminal has neither fetched it nor said a word: perhaps it was never seen, or is switched off.
+bool IsWaiting(const Action& action);
 
 struct DeployGroup {
   DeployGroupId id{};
@@ -74,6 +76,7 @@ struct DeployGroup {
   std::array<uint64_t, kGroupCountCount> counts{};
   uint64_t blocked_targets = 0;  // of the running ones, kept in the same way: IsBlocked()
   Audit audit;
+  uint64_t waiting_targets = 0;  // of the running ones too: IsWaiting(). 0 in groups begun before it was counted
   uint64_t& count(GroupCount which) { return counts[static_cast<size_t>(which)]; }
   uint64_t count(GroupCount which) const { return counts[static_cast<size_t>(which)]; }
 };

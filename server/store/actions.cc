@@ -21,13 +21,18 @@ Status Recount(kv::WriteTxn& txn, const Action* before, const Action* now) {
   if (!IsSet(either.group)) return Ok();
   const bool was_blocked = before && IsBlocked(*before);
   const bool is_blocked = now && IsBlocked(*now);
-  if (before && now && CountsAs(*before) == CountsAs(*now) && was_blocked == is_blocked) return Ok();
+  const bool was_waiting = before && IsWaiting(*before);
+  const bool is_waiting = now && IsWaiting(*now);
+  const bool counts_alike = before && now && CountsAs(*before) == CountsAs(*now);
+  if (counts_alike && was_blocked == is_blocked && was_waiting == is_waiting) return Ok();
   auto group = GetGroup(txn, either.group);
   if (!group.ok()) return group.error().code == ErrorCode::kNotFound ? Ok() : Status(group.error());
   if (before && group->count(CountsAs(*before)) > 0) --group->count(CountsAs(*before));
   if (now) ++group->count(CountsAs(*now));
   if (was_blocked && group->blocked_targets > 0) --group->blocked_targets;
   if (is_blocked) ++group->blocked_targets;
+  if (was_waiting && group->waiting_targets > 0) --group->waiting_targets;
+  if (is_waiting) ++group->waiting_targets;
   return PutGroup(txn, *group);
 }
 

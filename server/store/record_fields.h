@@ -75,7 +75,7 @@ void Fields(Archive& archive, T& c) {
 template <typename Archive, Is<DeployGroup> T>
 void Fields(Archive& archive, T& g) {
   archive(g.rollout, g.name, g.description, g.target_filter, g.target_millipercent, g.state, g.conditions,
-          g.total_targets, g.counts, g.blocked_targets, g.audit);
+          g.total_targets, g.counts, g.blocked_targets, g.audit, g.waiting_targets);
 }
 template <typename Archive, Is<Blob> T>
 void Fields(Archive& archive, T& b) {

@@ -155,9 +155,11 @@ Result<bool> Story::Finished() {
 
 void Story::Tell() {
   const json::Value& counts = rollout_["totalTargetsPerStatus"];
-  const std::string line =
-      std::to_string(counts["finished"].AsInteger()) + " confirmed, " + std::to_string(counts["running"].AsInteger()) +
-      " under way, " + std::to_string(counts["scheduled"].AsInteger() + counts["notstarted"].AsInteger()) + " waiting";
+  const int64_t not_fetched = rollout_["till"]["waiting"].AsInteger();  // hawkBit counts them as running
+  const int64_t waiting = not_fetched + counts["scheduled"].AsInteger() + counts["notstarted"].AsInteger();
+  const std::string line = std::to_string(counts["finished"].AsInteger()) + " confirmed, " +
+                           std::to_string(counts["running"].AsInteger() - not_fetched) + " under way, " +
+                           std::to_string(waiting) + " waiting";
   if (line == last_line_) return;
   last_line_ = line;
   narrate_(line);

@@ -337,5 +337,37 @@ TEST(Rollout, CountsWhomNothingCanBeOfferedUntilTheyMoveOn) {
   EXPECT_EQ(fleet.GroupsOf(id)[0].blocked_targets, 0u);
 }
 
+// A terminal that is switched off, or was never seen at all, runs nothing, whatever hawkBit calls it.
+TEST(Rollout, CountsWhoHasNotFetchedItUntilTheyDo) {
+  Fleet fleet;
+  fleet.AddTargets(3);
+  const auto id = fleet.MustCreate(fleet.MakePlan(EqualGroups(1, Conditions(100, 50))));
+  EXPECT_EQ(fleet.GroupsOf(id)[0].waiting_targets, 0u) << "not begun";
+  ASSERT_TRUE(fleet.Say(Start, id).ok());
+  fleet.Tick(id);
+  const auto expect = [&](uint64_t waiting, uint64_t running) {
+    EXPECT_EQ(fleet.GroupsOf(id)[0].waiting_targets, waiting);
+    EXPECT_EQ(fleet.GroupsOf(id)[0].count(GroupCount::kRunning), running);
+  };
+  expect(3, 3);
+  fleet.Must([&](kv::WriteTxn& txn) -> Status {
+    const server::Target target = TILL_TRY(server::GetTarget(txn, Fleet::Name(0)));
+    return server::NoteRetrieved(txn, target.current_action, "fetched", Fleet::kNow);
+  });
+  expect(2, 3);
+  fleet.Must([&](kv::WriteTxn& txn) -> Status {
+    const server::Target target = TILL_TRY(server::GetTarget(txn, Fleet::Name(1)));
+    server::Action action = TILL_TRY(server::GetAction(txn, target.current_action));
+    action.blocked = "no delta from what it runs";
+    return server::NoteOnAction(txn, action, server::ActionState::kWarning, "nothing is offered", Fleet::kNow);
+  });
+  expect(1, 3);
+  EXPECT_EQ(fleet.GroupsOf(id)[0].blocked_targets, 1u) << "one or the other, not both";
+  ASSERT_TRUE(fleet.Answer(Fleet::Name(2), true));
+  ASSERT_TRUE(fleet.Answer(Fleet::Name(1), true));
+  ASSERT_TRUE(fleet.Answer(Fleet::Name(0), true));
+  expect(0, 0);
+}
+
 }  // namespace
 }  // namespace till::rollout
