@@ -110,7 +110,7 @@ TEST(MipsPredictor, GivesTheSameForEveryCutAtWords) {
 TEST(MipsPredictor, LeavesWhatIsNoWholeWord) {
   Bytes shifted = Words({0x80002000, 0x80002000});
   shifted.insert(shifted.begin(), std::byte{1});
-  shifted.resize(shifted.size() - 2);
+  shifted.erase(shifted.end() - 2, shifted.end());
   const Bytes predicted = Predicted(shifted, 3);
   EXPECT_EQ(predicted[1], std::byte{0x20});
   EXPECT_EQ(predicted[5], std::byte{0x00});  // the second word is not whole

@@ -40,9 +40,9 @@ std::vector<ResidualRun> MakeResidualRuns(uint32_t seed, size_t bytes) {
       for (size_t i = 0; i < words; ++i) run.actual.push_back(static_cast<std::byte>(kText[random() % 3 + i % 40]));
     } else {
       for (size_t i = 0; i < words; ++i) AppendWord(random, run);
-      const size_t cut = random() % 4;  // ends, too, do not always stand at a word's
-      run.predicted.resize(run.predicted.size() - cut);
-      run.actual.resize(run.actual.size() - cut);
+      const auto cut = static_cast<ptrdiff_t>(random() % 4);  // ends, too, do not always stand at a word's
+      run.predicted.erase(run.predicted.end() - cut, run.predicted.end());
+      run.actual.erase(run.actual.end() - cut, run.actual.end());
     }
     made += run.actual.size();
     runs.push_back(std::move(run));
