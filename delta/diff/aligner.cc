@@ -1,7 +1,6 @@
 #include "delta/diff/aligner.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <set>
 
@@ -89,7 +88,7 @@ class AlignmentSearch {
   Status AlignGaps() { return Match(GapsOf(base_), GapsOf(target_)); }
 
   Status Match(const Content& base, const Content& target) {
-    if (base.size() == target.size() && std::memcmp(base.bytes().data(), target.bytes().data(), base.size()) == 0) {
+    if (std::ranges::equal(base.bytes(), target.bytes())) {
       AppendAlignments(base, 0, target, 0, target.size(), found_);
       return Ok();
     }

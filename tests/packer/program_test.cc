@@ -199,7 +199,8 @@ TEST(TillpackProgram, ExplainsEveryByteOfADelta) {
   const ToolRun run = RunTillpack({"--json", "explain", path, "--html", page});
   ASSERT_EQ(run.exit_code, 0) << run.errors;
   int64_t sum = 0;
-  for (const auto& [cause, bytes] : LastEvent(run)["causes"].members()) sum += bytes.AsInteger();
+  const json::Value told = LastEvent(run);
+  for (const auto& [cause, bytes] : told["causes"].members()) sum += bytes.AsInteger();
   EXPECT_EQ(sum, static_cast<int64_t>(delta.length));
   const std::string html = ReadTextFile(page).value();
   for (const char* outside : {"http:", "https:", "src=", "href=", "url("})
