@@ -141,7 +141,7 @@ TEST(Fault, SaysWhatHappenedAndWhatToDo) {
   const std::string text = FormatFault(kFault, "old\x1b.squashfs", &error);
   EXPECT_EQ(text,
             "error T1004: the payload does not fit this base: old\\x1b.squashfs: hash differs (refused)\n"
-            "  do:  give the image it was made from\n  see: docs/errors/T1004.md\n");
+            "  do:  give the image it was made from\n  see: docs/errors/T1004.md in Tillrace's sources\n");
   EXPECT_EQ(FormatFault(kFault, "", nullptr).find("base:"), std::string::npos);
   const Result<json::Value> parsed = json::Parse(FormatFaultJson(kFault, "a\"b\n", &error));
   ASSERT_TRUE(parsed.ok());
