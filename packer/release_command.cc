@@ -77,8 +77,8 @@ void Warn(const GlobalOptions& options, const std::vector<BuildWarning>& warning
       event.Set("what", warning.what).Set("mend", warning.mend);
       std::printf("%s\n", json::Write(event).c_str());
     } else {
-      std::fprintf(stderr, " note  %s: %s: %s (%s)\n", Printable(warning.file).c_str(),
-                   warning.what.c_str(), warning.mend.c_str(), kIrreproducible.code);
+      std::fprintf(stderr, " note  %s: %s: %s (%s)\n", Printable(warning.file).c_str(), warning.what.c_str(),
+                   warning.mend.c_str(), kIrreproducible.code);
     }
   }
 }
