@@ -6,7 +6,7 @@
 namespace till::device {
 
 // clang-format off
-inline constexpr Fault kUsage{"T2001", "the command line is not understood", "see tilld --help"};
+inline constexpr Fault kUsage{"T2001", "the command line is not understood", "see tilld --help, and tilld COMMAND --help"};
 inline constexpr Fault kBadConfigLine{"T2002", "a configuration line is not understood", "write 'key = value'; tilld config show lists the keys"};
 inline constexpr Fault kConfigIncomplete{"T2003", "the configuration lacks something", "set the key named above, or make the file that it names; tilld config show --origin lists what is set"};
 inline constexpr Fault kDataFolder{"T2004", "the data folder cannot be used", "check data_dir (it must exist or be makeable, and be writable) and that no other tilld runs on it"};

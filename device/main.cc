@@ -1,5 +1,4 @@
 // tilld: the update agent of the terminal. Only arguments and wiring here.
-#include <cstdio>
 #include <string_view>
 
 #include "core/log.h"
@@ -26,7 +25,7 @@ constexpr Command kCommands[] = {
 int Main(int argc, char** argv) {
   Arguments arguments;
   if (!ParseArguments(argc, argv, arguments)) return 2;
-  if (arguments.help) return fputs(kHelp, stdout), 0;
+  if (arguments.help) return PrintHelp(arguments);
   log::Configure("tilld", arguments.verbose ? log::Level::kDebug : log::Level::kInfo,
                  arguments.log_json ? log::Format::kJson : log::Format::kText);
   for (const Command& command : kCommands) {

@@ -148,42 +148,6 @@ bool Take(Arguments& arguments, int c) {
 
 }  // namespace
 
-const char kHelp[] =
-    "tilld " TILL_VERSION
-    ": the update agent of the terminal\n"
-    "\n"
-    "  tilld run       [--running-slot a|b] [--once]  poll, download, install, switch, confirm or roll back\n"
-    "  tilld status                                   what it is doing\n"
-    "  tilld why       [--bundle]                     what went wrong last, or what it waits for; all that was kept of "
-    "it\n"
-    "  tilld doctor    [--running-slot a|b] [--offline]   look at everything an update will need\n"
-    "  tilld lock      [--reason R] [--max 15m] [-- COMMAND...]   no restart meanwhile; with a command: while it runs\n"
-    "  tilld lock      --release [--reason R]\n"
-    "  tilld consent   yes|later [--for 4h]           the merchant's answer to \"restart now?\" (consent = ask)\n"
-    "  tilld install   FOLDER|FILE                    a signed release from a medium: tillpack's folder, or a tar of "
-    "it\n"
-    "  tilld config    show [--origin]                the settings, and where each came from\n"
-    "  tilld provision [--token FILE] [--root FILE [--replace-root]] [--slot a|b --image-version V]\n"
-    "                                                 identity, trust, slots: once\n"
-    "  tilld adopt     --image-version V [--slot a|b] [--component C] [--length BYTES] [--rollback-index N]\n"
-    "                  what a slot holds (length: from its squashfs superblock, else all of it)\n"
-    "  tilld simulate  --cut-power-at P%              on the bench: dies in the middle of an update, and goes on\n"
-    "\n"
-    "  --json             for machines, on stdout (each command)\n"
-    "  --config FILE      settings as 'key = value' lines or in UCI's form (default /etc/tilld/tilld.conf)\n"
-    "  --set KEY=VALUE    one setting, stronger than TILL_<KEY> in the environment and than the file\n"
-    "  --log-json         log lines as JSON on stderr;  --verbose  more of them\n"
-    "\n"
-    "  settings: tilld config show lists them; docs/terminal.md explains them\n"
-    "\n"
-    "  exit codes of run and install: 0 stopped, 1 failed, 2 bad configuration, 10 restart the terminal (reboot = "
-    "exit)\n"
-    "  exit codes else: 0 all is well, 1 not, 2 usage or bad configuration, 75 try again later\n"
-    "\n"
-    "  examples:  slot=$(till-boot select --state boot.state); tilld run --config tilld.conf --running-slot $slot\n"
-    "             tilld lock --reason sale --max 15m -- /usr/bin/pos-sale\n"
-    "             tilld install /mnt/usb/1.5.0\n";
-
 Result<int64_t> ParseDuration(std::string_view text) {
   const Error bad{ErrorCode::kInvalid, "a duration is 90s, 15m, 4h or 2d"};
   if (text.empty()) return bad;

@@ -30,7 +30,8 @@ struct Arguments {
 
 // False after the fault was printed.
 bool ParseArguments(int argc, char** argv, Arguments& arguments);
-extern const char kHelp[];
+// help.cc: the whole page, or the one of the command; the exit status.
+int PrintHelp(const Arguments& arguments);
 
 // "90", "90s", "15m", "4h", "2d" in seconds.
 Result<int64_t> ParseDuration(std::string_view text);

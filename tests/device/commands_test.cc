@@ -120,6 +120,34 @@ TEST_F(Commands, RunOnceEndsWithSeventyFiveForWhatMayComeLater) {
   EXPECT_EQ(RunOnce(), 10) << said_;
 }
 
+// --- Help ---
+
+TEST_F(Commands, HelpOfACommandIsItsOwnPageWithExamplesAndKnownOptions) {
+  ASSERT_EQ(Tilld({"--help"}), 0);
+  const std::string whole = said_;
+  size_t bytes = 0;
+  for (const std::string command :
+       {"run", "status", "why", "doctor", "lock", "consent", "install", "config", "provision", "adopt", "simulate"}) {
+    EXPECT_NE(whole.find("\n  tilld " + command), std::string::npos) << command << " is not listed";
+    ASSERT_EQ(Tilld({command, "--help"}), 0) << command;
+    const std::string page = said_;
+    EXPECT_TRUE(page.starts_with("tilld " + command)) << page;
+    EXPECT_NE(page.find("\n  tilld " + command + " ", page.find("\nexample")), std::string::npos) << page;
+    bytes += page.size();
+    for (size_t at = page.find("--"); at != std::string::npos; at = page.find("--", at + 2)) {
+      const std::string option = page.substr(at, page.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at) - at);
+      if (option == "--" || option == "--state") continue;  // of lock; of till-boot
+      Tilld({option});
+      EXPECT_FALSE(Said("unrecognized option")) << option << " on the page of " << command;
+    }
+  }
+  EXPECT_LT(bytes, 8192u) << "it is flash";
+  ASSERT_EQ(Tilld({"--help", "lock"}), 0);
+  EXPECT_TRUE(said_.starts_with("tilld lock")) << said_;
+  EXPECT_EQ(Tilld({"lick", "--help"}), 2);
+  EXPECT_TRUE(Said("error T2001")) << said_;
+}
+
 // --- A lock ---
 
 TEST_F(Commands, AHeldLockShowsInStatusAndWhy) {
