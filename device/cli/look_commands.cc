@@ -36,7 +36,7 @@ void PrintLine(const char* what, const std::string& text, const std::string& whe
   const std::string code = CodeOf(text);
   printf("%-9s %s%s\n", what, Printable(text).c_str(), Printable(when).c_str());
   if (!mend.empty()) printf("          do: %s\n", Printable(mend).c_str());
-  if (!code.empty()) printf("          see docs/errors/%s.md\n", code.c_str());
+  if (!code.empty()) printf("          see docs/errors/%s.md in Tillrace's sources\n", code.c_str());
 }
 
 int PrintWhy(const json::Value& value, const json::Value& locks) {
