@@ -13,19 +13,6 @@ namespace {
 
 constexpr uint32_t kMostRoots = 32;
 
-struct SoundRoot {
-  tuf::Document document;
-  tuf::Root root;
-};
-
-Result<SoundRoot> ReadRoot(std::string_view bytes) {
-  SoundRoot sound;
-  sound.document = TILL_TRY(tuf::ParseDocument(bytes, tuf::SizeCaps{}.root));
-  sound.root = TILL_TRY(tuf::ParseRoot(sound.document));
-  TILL_TRY(tuf::VerifySignatures(sound.document, sound.root.keys, sound.root.rule("root")));
-  return sound;
-}
-
 }  // namespace
 
 std::string TrustFolder(const Config& config) { return config.data_dir + "/tuf"; }
@@ -44,12 +31,10 @@ Status ForgetTrust(const Config& config) {
 }
 
 Result<bool> IsSameRepository(std::string_view one, std::string_view other) {
-  const SoundRoot first = TILL_TRY(ReadRoot(one));
-  const SoundRoot second = TILL_TRY(ReadRoot(other));
-  const bool ordered = first.root.version <= second.root.version;
-  const SoundRoot& older = ordered ? first : second;
-  const SoundRoot& newer = ordered ? second : first;
-  return tuf::VerifySignatures(newer.document, older.root.keys, older.root.rule("root")).ok();
+  const tuf::TrustedSet first = TILL_TRY(tuf::TrustedSet::FromRoot(one, {}));
+  const tuf::TrustedSet second = TILL_TRY(tuf::TrustedSet::FromRoot(other, {}));
+  const bool ordered = first.Version("root") <= second.Version("root");
+  return ordered ? first.HasSignedRoot(other) : second.HasSignedRoot(one);
 }
 
 Result<RepositoryLook> LookAtRepository(std::string_view root, std::string_view kept_timestamp, const tuf::Fetch& fetch,

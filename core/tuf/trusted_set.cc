@@ -66,6 +66,11 @@ Result<bool> TrustedSet::UpdateRoot(std::string_view bytes) {
   return takes_back;
 }
 
+bool TrustedSet::HasSignedRoot(std::string_view bytes) const {
+  const Result<Document> document = ParseDocument(bytes, caps_.root);
+  return document.ok() && VerifySignatures(*document, root_.keys, root_.rule("root")).ok();
+}
+
 Status TrustedSet::CheckRootExpiry(int64_t now_unix_s) const {
   return CheckExpiry(root_, now_unix_s, "the root metadata has expired");
 }

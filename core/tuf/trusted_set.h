@@ -24,6 +24,8 @@ class TrustedSet {
 
   // 5.3.4 to 5.3.6. Answers whether it takes a key of timestamp or snapshot back (5.3.11).
   Result<bool> UpdateRoot(std::string_view bytes);
+  // Whether the keys of this root signed another one, of whatever version.
+  bool HasSignedRoot(std::string_view bytes) const;
   // 5.4. Answers false, and keeps the old one, when the version is the one held already.
   Result<bool> UpdateTimestamp(std::string_view bytes, int64_t now_unix_s, Origin origin);
   // 5.5.
