@@ -1,8 +1,7 @@
 #include "server/store/actions.h"
 
 #include "server/model/rollout.h"
-#include "server/store/keys.h"
-#include "server/store/record.h"
+#include "server/store/by_id.h"
 #include "server/store/rollouts.h"
 
 namespace till::server {
@@ -48,17 +47,12 @@ void SplitMessage(std::string_view text, std::vector<std::string>& out) {
   out.emplace_back(text);
 }
 
-// Ids of all keys below one prefix; the id is the key's last 8 bytes.
 Result<std::vector<ActionId>> IdsUnder(kv::ReadTxn& txn, const std::string& prefix) {
   std::vector<ActionId> ids;
-  Status damaged;
-  TILL_TRY(txn.Scan(prefix, "", [&](std::string_view key, std::string_view) {
-    auto id = IdAt<ActionId>(key, prefix.size());
-    if (!id.ok()) damaged = id.error();
-    if (id.ok()) ids.push_back(*id);
-    return id.ok();
+  TILL_TRY(ForEachIdUnder<ActionId>(txn, prefix, [&](ActionId id) {
+    ids.push_back(id);
+    return true;
   }));
-  TILL_TRY(damaged);
   return ids;
 }
 
@@ -72,11 +66,7 @@ Result<ActionStatus> UnpackStatus(ActionId action, std::string_view key, std::st
 }  // namespace
 
 Result<Action> GetAction(kv::ReadTxn& txn, ActionId id) {
-  const auto stored = TILL_TRY(txn.Get(Key('X', id)));
-  if (!stored) return Error{ErrorCode::kNotFound, "no such action"};
-  Action action = TILL_TRY(Decode<Action>(*stored));
-  action.id = id;
-  return action;
+  return LoadById<Action>(txn, 'X', id, {ErrorCode::kNotFound, "no such action"});
 }
 
 Status PutAction(kv::WriteTxn& txn, Action& action) {
@@ -114,17 +104,7 @@ Status EraseAction(kv::WriteTxn& txn, ActionId id) {
 }
 
 Status ForEachAction(kv::ReadTxn& txn, ActionId from, const std::function<bool(const Action&)>& visit) {
-  Status damaged;
-  TILL_TRY(txn.Scan("X", Key('X', from), [&](std::string_view key, std::string_view value) {
-    auto action = Decode<Action>(value);
-    auto id = IdAt<ActionId>(key, 1);
-    if (!action.ok()) damaged = action.error();
-    if (!id.ok()) damaged = id.error();
-    if (!damaged.ok()) return false;
-    action->id = *id;
-    return visit(*action);
-  }));
-  return damaged;
+  return ForEachById<Action>(txn, 'X', from, visit);
 }
 
 Result<std::vector<ActionId>> ActionsOf(kv::ReadTxn& txn, std::string_view controller_id) {
@@ -141,14 +121,7 @@ Result<std::vector<Action>> ActiveActionsOf(kv::ReadTxn& txn, std::string_view c
 
 Status ForEachActionOfGroup(kv::ReadTxn& txn, RolloutId rollout, DeployGroupId group,
                             const std::function<bool(ActionId)>& visit) {
-  const std::string prefix = Key('g', rollout, kv::SortableU64(Number(group)));
-  Status damaged;
-  TILL_TRY(txn.Scan(prefix, "", [&](std::string_view key, std::string_view) {
-    auto id = IdAt<ActionId>(key, prefix.size());
-    if (!id.ok()) damaged = id.error();
-    return id.ok() && visit(*id);
-  }));
-  return damaged;
+  return ForEachIdUnder<ActionId>(txn, Key('g', rollout, kv::SortableU64(Number(group))), visit);
 }
 
 Result<uint64_t> CountActions(kv::ReadTxn& txn) { return GetCount(txn, "actions"); }

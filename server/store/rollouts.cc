@@ -1,8 +1,7 @@
 #include "server/store/rollouts.h"
 
 #include "core/crypto/hash.h"
-#include "server/store/keys.h"
-#include "server/store/record.h"
+#include "server/store/by_id.h"
 
 namespace till::server {
 namespace {
@@ -12,11 +11,7 @@ std::string NameKey(const Rollout& rollout) { return Key('r', AsText(crypto::Sha
 }  // namespace
 
 Result<Rollout> GetRollout(kv::ReadTxn& txn, RolloutId id) {
-  const auto stored = TILL_TRY(txn.Get(Key('R', id)));
-  if (!stored) return Error{ErrorCode::kNotFound, "no such rollout"};
-  Rollout rollout = TILL_TRY(Decode<Rollout>(*stored));
-  rollout.id = id;
-  return rollout;
+  return LoadById<Rollout>(txn, 'R', id, {ErrorCode::kNotFound, "no such rollout"});
 }
 
 Status PutRollout(kv::WriteTxn& txn, Rollout& rollout) {
@@ -43,25 +38,11 @@ Status EraseRollout(kv::WriteTxn& txn, RolloutId id) {
 }
 
 Status ForEachRollout(kv::ReadTxn& txn, const std::function<bool(const Rollout&)>& visit) {
-  Status damaged;
-  TILL_TRY(txn.Scan("R", "", [&](std::string_view key, std::string_view value) {
-    auto rollout = Decode<Rollout>(value);
-    auto id = IdAt<RolloutId>(key, 1);
-    if (!rollout.ok()) damaged = rollout.error();
-    if (!id.ok()) damaged = id.error();
-    if (!damaged.ok()) return false;
-    rollout->id = *id;
-    return visit(*rollout);
-  }));
-  return damaged;
+  return ForEachById<Rollout>(txn, 'R', RolloutId{}, visit);
 }
 
 Result<DeployGroup> GetGroup(kv::ReadTxn& txn, DeployGroupId id) {
-  const auto stored = TILL_TRY(txn.Get(Key('G', id)));
-  if (!stored) return Error{ErrorCode::kNotFound, "no such deploy group"};
-  DeployGroup group = TILL_TRY(Decode<DeployGroup>(*stored));
-  group.id = id;
-  return group;
+  return LoadById<DeployGroup>(txn, 'G', id, {ErrorCode::kNotFound, "no such deploy group"});
 }
 
 Status PutGroup(kv::WriteTxn& txn, DeployGroup& group) {

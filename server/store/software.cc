@@ -1,7 +1,6 @@
 #include "server/store/software.h"
 
-#include "server/store/keys.h"
-#include "server/store/record.h"
+#include "server/store/by_id.h"
 
 namespace till::server {
 namespace {
@@ -42,30 +41,6 @@ Status RefuseTakenName(kv::ReadTxn& txn, const Entity& entity) {
   return Ok();
 }
 
-template <typename Entity, typename Id>
-Result<Entity> Load(kv::ReadTxn& txn, char kind, Id id, const Error& missing) {
-  const auto stored = TILL_TRY(txn.Get(Key(kind, id)));
-  if (!stored) return missing;
-  Entity entity = TILL_TRY(Decode<Entity>(*stored));
-  entity.id = id;
-  return entity;
-}
-
-template <typename Entity, typename Id>
-Status ForEachById(kv::ReadTxn& txn, char kind, const std::function<bool(const Entity&)>& visit) {
-  Status damaged;
-  TILL_TRY(txn.Scan(std::string(1, kind), "", [&](std::string_view key, std::string_view value) {
-    auto entity = Decode<Entity>(value);
-    auto id = IdAt<Id>(key, 1);
-    if (!entity.ok()) damaged = entity.error();
-    if (!id.ok()) damaged = id.error();
-    if (!damaged.ok()) return false;
-    entity->id = *id;
-    return visit(*entity);
-  }));
-  return damaged;
-}
-
 std::string UseKey(SoftwareModuleId module, DistributionSetId set) {
   return Key('u', module, kv::SortableU64(Number(set)));
 }
@@ -73,7 +48,7 @@ std::string UseKey(SoftwareModuleId module, DistributionSetId set) {
 }  // namespace
 
 Result<SoftwareModule> GetModule(kv::ReadTxn& txn, SoftwareModuleId id) {
-  return Load<SoftwareModule>(txn, 'M', id, kNoModule);
+  return LoadById<SoftwareModule>(txn, 'M', id, kNoModule);
 }
 
 Status PutModule(kv::WriteTxn& txn, SoftwareModule& module) {
@@ -97,7 +72,7 @@ Status EraseModule(kv::WriteTxn& txn, SoftwareModuleId id) {
 }
 
 Status ForEachModule(kv::ReadTxn& txn, const std::function<bool(const SoftwareModule&)>& visit) {
-  return ForEachById<SoftwareModule, SoftwareModuleId>(txn, 'M', visit);
+  return ForEachById<SoftwareModule>(txn, 'M', SoftwareModuleId{}, visit);
 }
 
 Result<bool> IsModuleUsed(kv::ReadTxn& txn, SoftwareModuleId id) {
@@ -114,7 +89,7 @@ Result<ArtifactId> NextArtifactId(kv::WriteTxn& txn) {
 }
 
 Result<DistributionSet> GetSet(kv::ReadTxn& txn, DistributionSetId id) {
-  return Load<DistributionSet>(txn, 'D', id, kNoSet);
+  return LoadById<DistributionSet>(txn, 'D', id, kNoSet);
 }
 
 Status PutSet(kv::WriteTxn& txn, DistributionSet& set) {
@@ -141,7 +116,7 @@ Status EraseSet(kv::WriteTxn& txn, DistributionSetId id) {
 }
 
 Status ForEachSet(kv::ReadTxn& txn, const std::function<bool(const DistributionSet&)>& visit) {
-  return ForEachById<DistributionSet, DistributionSetId>(txn, 'D', visit);
+  return ForEachById<DistributionSet>(txn, 'D', DistributionSetId{}, visit);
 }
 
 Result<std::optional<DistributionSetId>> FindSet(kv::ReadTxn& txn, std::string_view name, std::string_view version) {

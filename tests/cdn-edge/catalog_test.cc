@@ -45,7 +45,7 @@ class CatalogTest : public ::testing::Test {
   }
 
   TempFolder temp_;
-  FakeClock clock_;
+  TestClock clock_;
   Counters counters_;
   std::unique_ptr<DataFolder> folder_;
   std::unique_ptr<Catalog> catalog_;

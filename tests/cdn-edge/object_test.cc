@@ -35,7 +35,7 @@ class ObjectTest : public ::testing::Test {
     return {deadline_ms, [&wakes] { ++wakes; }};
   }
 
-  FakeClock clock_;
+  TestClock clock_;
   Payload payload_ = MakePayload(10 * kChunk + 77, 1);
 };
 

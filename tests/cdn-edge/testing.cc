@@ -1,21 +1,8 @@
 #include "tests/cdn-edge/testing.h"
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "core/chunklist.h"
 
 namespace till::edge::testing {
-
-TempFolder::TempFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "till-edge-XXXXXX").string();
-  path_ = mkdtemp(pattern.data());
-}
-
-TempFolder::~TempFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 Bytes Noise(uint64_t size, unsigned seed) {
   Bytes bytes(size);

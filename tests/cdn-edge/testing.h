@@ -1,35 +1,15 @@
-// What the edge's tests share: folders that vanish, payloads with their chunk-hash list, clocks.
+// What the edge's tests share: payloads with their chunk-hash list.
 #pragma once
 
-#include <atomic>
 #include <string>
 #include <vector>
 
 #include "cdn-edge/object.h"
 #include "core/bytes.h"
-#include "core/clock.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/test_clock.h"
 
 namespace till::edge::testing {
-
-class TempFolder {
- public:
-  TempFolder();
-  ~TempFolder();
-  TempFolder(const TempFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-class FakeClock : public Clock {
- public:
-  int64_t UnixMs() const override { return unix_ms; }
-  int64_t MonotonicMs() const override { return monotonic_ms; }
-  void SleepMs(int64_t ms) override { monotonic_ms += ms; }
-  std::atomic<int64_t> unix_ms{1'790'000'000'000};
-  std::atomic<int64_t> monotonic_ms{5'000'000};
-};
 
 struct Payload {
   Bytes bytes;  // list, then body

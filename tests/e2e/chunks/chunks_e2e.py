@@ -22,28 +22,17 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import story  # noqa: E402
+from story import Failed, expect  # noqa: E402
+
 IMAGE_BYTES = 1_200_000
 SLOT_BYTES = 2 << 20
 DEADLINE_S = 60
 
 
-class Failed(Exception):
-    pass
-
-
-def expect(true, what):
-    if not true:
-        raise Failed(what)
-
-
 def image(version):
-    """The same noise in each version, some of it changed."""
-    blob = bytearray(random.Random(7).randbytes(IMAGE_BYTES))
-    changes = random.Random(version)
-    for _ in range(30):
-        at = changes.randrange(100, IMAGE_BYTES - 100)
-        blob[at:at + 50] = changes.randbytes(50)
-    return bytes(blob)
+    return story.image(version, IMAGE_BYTES, 30)
 
 
 def call(*words, cwd=None, env=None, allowed=(0,)):

@@ -12,38 +12,19 @@ import argparse
 import hashlib
 import io
 import os
-import random
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 
-from stock_hawkbit import StockHawkbit
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from stock_hawkbit import StockHawkbit  # noqa: E402
+from story import Failed, expect, image  # noqa: E402
 
 CONTROLLER, TOKEN = "pos-hb-1", "0123456789abcdef0123456789abcdef"
 SLOT_BYTES = 1 << 20
 IMAGE_BYTES = 600_000
-
-
-class Failed(Exception):
-    pass
-
-
-def expect(true, what):
-    if not true:
-        raise Failed(what)
-
-
-def image(version):
-    """The same words in each version, some of them changed."""
-    words = random.Random(7)
-    blob = bytearray(words.randbytes(IMAGE_BYTES))
-    changes = random.Random(version)
-    for _ in range(40):
-        at = changes.randrange(100, IMAGE_BYTES - 100)
-        blob[at:at + 50] = changes.randbytes(50)
-    return bytes(blob)
 
 
 class Terminal:
@@ -100,7 +81,7 @@ def pack(bin_folder, work):
     with open(work + "/tillrace.toml", "w", encoding="utf-8") as out:
         out.write('[product]\nname = "pos-mt7688"\nboard = ["acme,pos-100"]\n[image.rootfs]\nfile = "image"\n'
                   '[delta]\nfrom = "last=1"\nprofile = "mt7688-64m"\n[sign]\nkeys = "keys"\n[release]\nout = "out"\n')
-    images = {f"1.{n}.0": image(n) for n in range(0, 5)}
+    images = {f"1.{n}.0": image(n, IMAGE_BYTES, 40) for n in range(0, 5)}
 
     def tillpack(*words):
         done = subprocess.run([bin_folder + "/tillpack", *words], cwd=work, capture_output=True, text=True, timeout=60,

@@ -22,14 +22,13 @@ import time
 import urllib.error
 import urllib.request
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from story import Failed  # noqa: E402
+
 DEADLINE_S = 90
 USER, PASSWORD = "admin", "swupdate-e2e-password"
 CONTROLLER = "pos-swu-1"
 IMAGE_BYTES = 3 * 1024 * 1024 + 137
-
-
-class Failed(Exception):
-    pass
 
 
 class Hub:

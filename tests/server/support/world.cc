@@ -1,9 +1,5 @@
 #include "tests/server/support/world.h"
 
-#include <stdlib.h>
-
-#include <filesystem>
-
 #include "core/crypto/hash.h"
 #include "server/model/tenant_config.h"
 #include "server/store/actions.h"
@@ -11,12 +7,6 @@
 #include "server/store/targets.h"
 
 namespace till::server {
-
-TempFolder::TempFolder() {
-  std::string pattern = testing::TempDir() + "hub-XXXXXX";
-  path_ = mkdtemp(pattern.data());
-}
-TempFolder::~TempFolder() { std::filesystem::remove_all(path_); }
 
 std::string HexOf(std::string_view bytes) { return ToHex(crypto::Sha256Of(AsBytes(bytes))); }
 

@@ -4,12 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "core/clock.h"
 #include "core/http/client.h"
 #include "core/http/server.h"
 #include "core/json/json.h"
@@ -22,28 +20,10 @@
 #include "server/publish/access_log.h"
 #include "server/store/last_seen.h"
 #include "server/store/writer.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/test_clock.h"
 
 namespace till::server {
-
-class TempFolder {
- public:
-  TempFolder();
-  ~TempFolder();
-  TempFolder(const TempFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-class TestClock : public Clock {
- public:
-  int64_t UnixMs() const override { return unix_ms; }
-  int64_t MonotonicMs() const override { return monotonic_ms; }
-  void SleepMs(int64_t ms) override { monotonic_ms += ms; }
-  std::atomic<int64_t> unix_ms{1'767'225'600'000};  // 2026-01-01T00:00:00Z
-  std::atomic<int64_t> monotonic_ms{1'000};
-};
 
 std::string HexOf(std::string_view bytes);  // SHA-256
 
