@@ -179,10 +179,8 @@ void NotYet(Step& step, const Event& event) {
   Add(step, {Action::kSendFeedback, Action::kRest});
 }
 
-void MayInstall(Step& step, const Event&) {
-  step.state.waiting_for.clear();
-  Add(step, {Action::kPrepare});
-}
+// What it waits for stays until it is ready: who objects in between, each time anew, is said once.
+void MayInstall(Step& step, const Event&) { Add(step, {Action::kPrepare}); }
 
 void Already(Step& step, const Event& event) {
   Close(step, true, "runs already: " + event.text, event);
@@ -206,6 +204,7 @@ const char* KindWords(Plan::Kind kind) {
 void StartInstall(Step& step, const Event& event) {
   AgentState& s = step.state;
   s.phase = Phase::kInstalling;
+  s.waiting_for.clear();
   s.erase_spare = false;
   s.target = OtherSlot(event.boot.running);
   s.slot(s.target, s.plan.component) = SlotImage{};
@@ -216,7 +215,10 @@ void StartInstall(Step& step, const Event& event) {
   Add(step, {Action::kSendFeedback, Action::kInstall});
 }
 
-void GoOnInstalling(Step& step, const Event&) { Add(step, {Action::kInstall}); }
+void GoOnInstalling(Step& step, const Event&) {
+  step.state.waiting_for.clear();
+  Add(step, {Action::kInstall});
+}
 
 void Progress(Step& step, const Event& event) {
   AgentState& s = step.state;

@@ -112,6 +112,7 @@ class Runner final : private InstallObserver {
   // Slots and boot record.
   std::optional<Refusal> Preflight();
   std::optional<Refusal> CheckSizes();
+  bool DataFolderHasRoom() const;
   Outcome Prepare();
   Outcome Install();
   Outcome Copy();

@@ -59,6 +59,7 @@ uint64_t PeakRssKib() {
 
 // The data folder's head file (chunk list and first chunk, or the index) and some room for the journal.
 constexpr uint64_t kDataMarginBytes = 128 << 10;
+constexpr int64_t kLookForRoomMs = 600'000;
 
 bool HasRoom(const std::string& folder, uint64_t bytes) {
   struct statvfs about;
@@ -90,9 +91,6 @@ std::optional<Refusal> Runner::CheckSizes() {
     if ((*slot)->size() < plan.target.length_bytes) {
       return Refuse(kSlotTooSmall, FormatSize(plan.target.length_bytes) + " into " + FormatSize((*slot)->size()));
     }
-    if (!HasRoom(config_.data_dir, plan.chunk_list_bytes + plan.index_bytes + kDataMarginBytes)) {
-      return Refuse(kJournal, "there is no room in " + config_.data_dir);
-    }
   }
   return std::nullopt;
 }
@@ -110,8 +108,19 @@ std::optional<Refusal> Runner::Preflight() {
   return std::nullopt;
 }
 
+// The data folder takes the payload's head while it flows. A full one may have room again tomorrow.
+bool Runner::DataFolderHasRoom() const {
+  uint64_t head_bytes = state_.plan.chunk_list_bytes + state_.plan.index_bytes;
+  for (const Plan& plan : state_.waiting) head_bytes = std::max(head_bytes, plan.chunk_list_bytes + plan.index_bytes);
+  return HasRoom(config_.data_dir, head_bytes + kDataMarginBytes);
+}
+
 Runner::Outcome Runner::Prepare() {
   if (auto outcome = AskHook("pre-install")) return *outcome;
+  if (!DataFolderHasRoom()) {
+    hindrance_ = Refuse(kDataFolder, "there is no room in " + config_.data_dir);
+    return NotYet(std::string(kDataFolder.code) + " no room in the data folder", kLookForRoomMs);
+  }
   if (const auto refusal = Preflight()) return RefuseInstall(*refusal);
   return Emit(Event::Kind::kReady);
 }

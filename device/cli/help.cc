@@ -64,7 +64,7 @@ constexpr Page kPages[] = {
     {"install", "FOLDER|FILE", "a signed release from a medium: tillpack's folder, or a tar of it",
      "  --running-slot a|b   as for run\n"
      "\n"
-     "10: restart the terminal (reboot = exit)\n"
+     "exit codes: 0 done, 1 refused, 10 restart the terminal (reboot = exit), 75 somebody objects: try again later\n"
      "\n"
      "examples:\n"
      "  tilld install /mnt/usb/1.5.0\n"

@@ -106,18 +106,22 @@ int InstallCommand(const Arguments& arguments) {
   const json::Value& failure = (*value)["last_failure"];
   const bool failed =
       status == 0 && !failure.is_null() && (!old.ok() || json::Write(failure) != json::Write((*old)["last_failure"]));
+  const std::string& state = (*value)["state"].AsString();
+  const std::string& waiting = (*value)["waiting_for"].AsString();
+  const bool waits = status == 0 && !failed && !waiting.empty() && (state == "offered" || state == "downloading");
   if (arguments.json) {
     json::Value out = json::Value::Object();
-    out.Set("state", (*value)["state"]);
+    out.Set("state", state);
     out.Set("restart", status == kRestart);
-    out.Set("reason", failed ? failure["reason"].AsString() : (*value)["waiting_for"].AsString());
+    out.Set("reason", failed ? failure["reason"].AsString() : waiting);
     printf("%s\n", json::Write(out).c_str());
-  } else if (failed) {
-    fprintf(stderr, "%s\n", Printable(failure["reason"].AsString()).c_str());
+  } else if (failed || waits) {
+    fprintf(stderr, "%s%s\n", waits ? "waiting: " : "",
+            Printable(waits ? waiting : failure["reason"].AsString()).c_str());
   } else {
-    printf("%s\n", status == kRestart ? "installed: restart the terminal" : (*value)["state"].AsString().c_str());
+    printf("%s\n", status == kRestart ? "installed: restart the terminal" : state.c_str());
   }
-  return failed ? 1 : status;
+  return failed ? 1 : waits ? kTryAgain : status;
 }
 
 int SimulateCommand(const Arguments& arguments) {

@@ -266,6 +266,10 @@ TEST_F(Policy, RunsItsHooksAndObeysThem) {
   hub_->Offer({.payload_path = delta_});
   EXPECT_EQ(terminal_->BootAndRun().status, 0);
   EXPECT_TRUE(Heard("waiting: hook pre-install"));
+  EXPECT_EQ(terminal_->RunAgain().status, 0);
+  int waits = 0;
+  for (const device::Heard& h : hub_->heard()) waits += h.code == 105 ? 1 : 0;
+  EXPECT_EQ(waits, 1) << "said once, not at every look";
   EXPECT_EQ(hub_->payload_bytes_sent(), 0u);
   std::ofstream(folder_ + "/t/ready") << "";
   terminal_->BootUntilItRests();
@@ -456,6 +460,18 @@ TEST_F(Medium, InstallsTheSameSignedReleaseWithoutANetwork) {
   EXPECT_TRUE(hub_->heard().empty()) << "no server asked for it, none hears of it";
   EXPECT_EQ(hub_->payload_bytes_sent(), 0u);
   EXPECT_EQ(terminal_->Tilld({"install", release, "--running-slot", "b", "--json"}, &said), 0) << "runs already";
+}
+
+TEST_F(Medium, SaysThatSomebodyObjects) {
+  PublishBoth();
+  Start();
+  const std::string release = MakeFolder();
+  terminal_->Set("hooks_dir = " + folder_ + "/t/hooks");
+  terminal_->WriteScript("hooks/pre-install", "exit 75");
+  terminal_->BootOnly();
+  std::string said;
+  EXPECT_EQ(terminal_->Tilld({"install", release, "--running-slot", "a"}, &said), 75) << said;
+  EXPECT_NE(said.find("waiting: hook pre-install"), std::string::npos) << said;
 }
 
 TEST_F(Medium, TakesOneTarOfIt) {

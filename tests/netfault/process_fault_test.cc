@@ -230,6 +230,34 @@ TEST_F(FailingProcess, TriesAnOfferAgainThatMetAFullDataFolder) {
   }
 }
 
+// A data folder that is full before the download begins, as a small file system of its own is.
+// covers F05
+TEST_F(FailingProcess, WaitsForRoomInTheDataFolder) {
+  const std::vector<std::string> alone = {"unshare", "--user", "--map-root-user", "--mount"};
+  std::vector<std::string> probe = alone;
+  probe.insert(probe.end(), {"mount", "-t", "tmpfs", "none", folder_});
+  if (RunAndWait(probe, {}, "/dev/null") != 0) GTEST_SKIP() << "no file system can be mounted here";
+  TerminalForTests terminal(folder_ + "/t", *hub_, old_image_, "1.0.0");
+  hub_->Offer({.action = "1", .payload_path = "payloads/pos/2.0.0/rootfs/full"});
+  terminal.BootOnly();
+  // The small one is laid over the folder while tilld runs, and read back.
+  std::vector<std::string> words = alone;
+  words.insert(words.end(), {"sh", "-c",
+                             "d=$1; shift; mkdir $d.small && mount -t tmpfs -o size=160k none $d.small &&"
+                             " cp -a $d/. $d.small && mount --bind $d.small $d || exit 99;"
+                             " \"$@\"; ended=$?; umount $d; cp -a $d.small/. $d; exit $ended",
+                             "sh", terminal.folder() + "/data"});
+  for (std::string& word : Tilld(terminal)) words.push_back(std::move(word));
+  EXPECT_EQ(RunAndWait(words, {}, terminal.folder() + "/log"), kTryAgain) << terminal.FileText("log");
+  EXPECT_EQ(hub_->Outcome("1"), "") << "not the release's end";
+  EXPECT_EQ(hub_->payload_bytes_sent(), 0u);
+  std::string why;
+  terminal.Tilld({"why"}, &why);
+  EXPECT_NE(why.find("waiting   T2004 no room"), std::string::npos) << why;
+  terminal.BootUntilItRests();  // with room again
+  EXPECT_EQ(hub_->Outcome("1"), "success") << terminal.FileText("log");
+}
+
 TEST_F(FailingProcess, TriesAgainWhenInterrupted) { InjectEverywhere("error=EINTR", kWrites, false, 10); }
 
 // One byte was taken where many were given: the rest follows.
