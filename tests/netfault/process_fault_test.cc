@@ -144,7 +144,7 @@ class FailingProcess : public AgentTest {
     std::string count_variable;
     std::vector<std::string> more{};
     bool must_succeed = false;
-    uint64_t samples = 20, at_least = 10;
+    uint64_t samples = 20, at_least = 5;
   };
   void PreloadEverywhere(In in, const Preload& preload) {
     const std::string count_file = folder_ + "/count";
