@@ -201,6 +201,35 @@ class OpenWrtPackage(unittest.TestCase):
             named = set(re.findall(r"\./files/([\w.]+)", source.read()))
         self.assertEqual(named, set(os.listdir(FILES)))
 
+    # --- the build ---
+
+    def makefile(self):
+        with open(f"{SOURCE}/packaging/openwrt/tilld/Makefile", encoding="utf-8") as source:
+            return source.read().replace("\\\n\t", "")
+
+    def test_the_package_downloads_the_codecs_of_the_format(self):
+        with open(f"{SOURCE}/tools/pinned_codecs.json", encoding="utf-8") as source:
+            pins = {name: (pin["file"], pin["sha256"]) for name, pin in json.load(source).items()}
+        found = re.findall(r"\$\(eval \$\(call Codec,(\w+),[\w/-]+,([^,]+),([0-9a-f]{64})\)\)", self.makefile())
+        self.assertEqual({name: (file, digest) for name, file, digest in found}, pins)
+
+    def test_what_the_package_copies_is_enough_to_build_it(self):
+        text = self.makefile()
+        tree = self.work + "/tree"
+        os.makedirs(tree + "/tools")
+        for part in re.search(r"^TILLRACE_PARTS:=(.*)", text, re.M).group(1).split():
+            into = f"{tree}/{part}"
+            (shutil.copytree if os.path.isdir(f"{SOURCE}/{part}") else shutil.copy)(f"{SOURCE}/{part}", into)
+        for name in ("pinned_codecs.py", "pinned_codecs.json"):
+            shutil.copy(f"{SOURCE}/tools/{name}", tree + "/tools")
+        options = re.search(r"^CMAKE_OPTIONS \+= (.*)", text, re.M).group(1).split()
+        programs = re.search(r"Build/Compile/Default,(.*)\)", text).group(1).split()
+        env = {**os.environ, "TILL_CACHE": os.environ.get("TILL_CACHE", SOURCE + "/.cache")}   # nothing is fetched
+        for command in (["cmake", "-G", "Ninja", "-S", tree, "-B", tree + "/out", *options],
+                        ["ninja", "-C", tree + "/out", "-n", *programs]):
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+            self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr[-2000:])
+
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
