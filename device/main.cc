@@ -1,4 +1,5 @@
 // tilld: the update agent of the terminal. Only arguments and wiring here.
+#include <cstdio>
 #include <string_view>
 
 #include "core/log.h"
@@ -26,6 +27,7 @@ int Main(int argc, char** argv) {
   Arguments arguments;
   if (!ParseArguments(argc, argv, arguments)) return 2;
   if (arguments.help) return PrintHelp(arguments);
+  if (arguments.version) return puts("tilld " TILL_VERSION) < 0 ? 1 : 0;
   log::Configure("tilld", arguments.verbose ? log::Level::kDebug : log::Level::kInfo,
                  arguments.log_json ? log::Format::kJson : log::Format::kText);
   for (const Command& command : kCommands) {

@@ -32,6 +32,7 @@ enum Option : int {
   kRoot,
   kReplaceRoot,
   kOffline,
+  kOwnVersion,
   kCut
 };
 
@@ -58,6 +59,7 @@ const option kOptions[] = {{"config", required_argument, nullptr, 'c'},
                            {"replace-root", no_argument, nullptr, kReplaceRoot},
                            {"offline", no_argument, nullptr, kOffline},
                            {"cut-power-at", required_argument, nullptr, kCut},
+                           {"version", no_argument, nullptr, kOwnVersion},
                            {"help", no_argument, nullptr, 'h'},
                            {nullptr, 0, nullptr, 0}};
 
@@ -67,7 +69,8 @@ bool TakeFlag(Arguments& arguments, int c) {
       {kJson, &Arguments::json},       {kLogJson, &Arguments::log_json},
       {kVerbose, &Arguments::verbose}, {kRelease, &Arguments::release},
       {kBundle, &Arguments::bundle},   {kReplaceRoot, &Arguments::replace_root},
-      {kOffline, &Arguments::offline}, {'h', &Arguments::help}};
+      {kOffline, &Arguments::offline}, {kOwnVersion, &Arguments::version},
+      {'h', &Arguments::help}};
   for (const auto& [option, member] : kFlags) {
     if (option == c) return arguments.*member = true;
   }
@@ -202,7 +205,7 @@ bool ParseArguments(int argc, char** argv, Arguments& arguments) {
     (named ? arguments.words.emplace_back() : arguments.command) = argv[optind++];
     named = true;
   }
-  if (!arguments.command.empty() || arguments.help) return true;
+  if (!arguments.command.empty() || arguments.help || arguments.version) return true;
   Fail(kUsage, "a command is needed: run, status, why, doctor, lock, consent, install, config, provision, ...", nullptr,
        2, arguments.json);
   return false;

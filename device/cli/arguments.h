@@ -25,7 +25,7 @@ struct Arguments {
   unsigned cut_percent = 100;         // of simulate
   bool release = false, once = false, json = false, origin = false, bundle = false;
   bool replace_root = false, offline = false;
-  bool log_json = false, verbose = false, help = false;
+  bool log_json = false, verbose = false, help = false, version = false;
 };
 
 // False after the fault was printed.

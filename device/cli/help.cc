@@ -109,7 +109,7 @@ constexpr char kTail[] =
     "  --json             for machines, on stdout (each command)\n"
     "  --config FILE      settings as 'key = value' lines or in UCI's form (default /etc/tilld/tilld.conf)\n"
     "  --set KEY=VALUE    one setting, stronger than TILL_<KEY> in the environment and than the file\n"
-    "  --log-json         log lines as JSON on stderr;  --verbose  more of them\n"
+    "  --log-json         log lines as JSON on stderr;  --verbose  more of them;  --version\n"
     "\n"
     "  settings: tilld config show lists them; docs/terminal.md explains them\n"
     "  exit codes: 0 all is well, 1 not, 2 usage or bad configuration, 75 try again later; run and install: see "

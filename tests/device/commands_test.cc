@@ -146,6 +146,8 @@ TEST_F(Commands, HelpOfACommandIsItsOwnPageWithExamplesAndKnownOptions) {
   EXPECT_TRUE(said_.starts_with("tilld lock")) << said_;
   EXPECT_EQ(Tilld({"lick", "--help"}), 2);
   EXPECT_TRUE(Said("error T2001")) << said_;
+  ASSERT_EQ(Tilld({"--version"}), 0);
+  EXPECT_TRUE(said_.starts_with("tilld 0.")) << said_;
 }
 
 // --- A lock ---
