@@ -30,7 +30,8 @@ constexpr char kHelp[] =
     "its\n"
     "                 recovery; and tiny, one of four tears by turns for its second cuts\n"
     "  --tier tiny    64 KiB of flash: every cut, and every second cut of every recovery; confirm to depth 3\n"
-    "  --tier long    28 MiB slots: every 499th operation x 4 tears, every second one with another cut\n"
+    "  --tier long    28 MiB slots: every 499th operation (confirm: every) x 4 tears, every second one with another "
+    "cut\n"
     "  --kind KIND    full delta resume app-only fallback rollback confirm crash; chunks only when it is named\n"
     "  --at N         cut first at operation N alone (with one --tier and --kind): what a `reason` names\n"
     "  --sabotage N   a fault on purpose (sabotage.h): the proof must fail\n";
@@ -158,8 +159,8 @@ std::vector<Task> TasksOf(const Arguments& arguments, const std::string& kind) {
   };
   // (A crash is a rollback without health checks: the small model is enough for every commit.)
   if (arguments.tier == "commit" && kind != "crash") add(kOneMiB, {.random_nested_every = 32});
-  if (arguments.tier == "long") add(kReal, {.stride = 499, .random_nested_every = 2});
-  const bool confirm = kind == "confirm";
+  const bool confirm = kind == "confirm";  // few operations, each matters
+  if (arguments.tier == "long") add(kReal, {.stride = confirm ? 1u : 499u, .random_nested_every = 2});
   if (arguments.tier == "commit") add(kTiny, {.depth = confirm ? 3u : 2u, .nested_tears_by_turns = true});
   if (arguments.tier == "tiny") add(kTiny, {.depth = confirm ? 3u : 2u});
   return tasks;
