@@ -47,12 +47,15 @@ std::string RunOne(const HealthInput& input, const std::string& name, Clock& clo
 HealthVerdict RunHealthChecks(const HealthInput& input, Clock& clock) {
   if (input.folder.empty()) return {};
   const auto names = Executables(input.folder);
-  if (names.size() > kMaxChecks) return {false, "health: more than 64 checks in " + input.folder};
+  if (names.size() > kMaxChecks) return {false, 0, "health: more than 64 checks in " + input.folder};
+  HealthVerdict verdict;
   for (const std::string& name : names) {
-    std::string reason = RunOne(input, name, clock);
-    if (!reason.empty()) return {false, std::move(reason)};
+    verdict.reason = RunOne(input, name, clock);
+    verdict.healthy = verdict.reason.empty();
+    if (!verdict.healthy) return verdict;
+    verdict.checks++;
   }
-  return {};
+  return verdict;
 }
 
 }  // namespace till::device

@@ -4,6 +4,7 @@
 //   Bounds: 64 checks; of a check's output the last 4 KiB are kept, its last line is reported (160 bytes).
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "core/clock.h"
@@ -18,6 +19,7 @@ struct HealthInput {
 
 struct HealthVerdict {
   bool healthy = true;
+  size_t checks = 0;   // that ended well
   std::string reason;  // "health: 10-selftest exit 1: no receipt printer"
 };
 

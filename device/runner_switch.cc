@@ -32,6 +32,9 @@ Runner::Outcome Runner::CheckHealth() {
     verdict.reason.append("health: the slot does not hold the signed image of ").append(components_[i]);
   }
   if (verdict.healthy) verdict = RunHealthChecks(input, clock_);
+  if (verdict.healthy && verdict.checks == 0 && !input.folder.empty()) {
+    Complain(Refuse(kHealthFolder, "no check in " + input.folder));
+  }
   if (verdict.healthy) return Emit(Event::Kind::kHealthy);
   Complain(Refuse(kHealthFailed, verdict.reason));
   return Emit(Event::Kind::kUnhealthy, verdict.reason);

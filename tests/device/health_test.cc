@@ -29,8 +29,11 @@ class Health : public testing::Test {
   std::string folder_;
 };
 
-TEST_F(Health, IsGoodWithoutChecks) {
+TEST_F(Health, IsGoodWithoutChecksAndSaysThatNoneRan) {
   EXPECT_TRUE(RunAll().healthy);
+  EXPECT_EQ(RunAll().checks, 0u);
+  Check("10-ok", "exit 0\n");
+  EXPECT_EQ(RunAll().checks, 1u);
   EXPECT_TRUE(RunHealthChecks({"", 1'000, "", "", ""}, SystemClock()).healthy);
   EXPECT_TRUE(RunHealthChecks({"/does/not/exist", 1'000, "", "", ""}, SystemClock()).healthy);
 }
