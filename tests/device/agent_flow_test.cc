@@ -128,9 +128,7 @@ TEST_F(AgentTest, TakesOnlyTheRightBytesOfASourceThatLies) {
 TEST_F(AgentTest, GoesOnLaterWhenNoSourceDelivers) {
   const std::string full = hub_->PublishPayload("2.0.0", "", new_image_);
   hub_->Sign();
-  hub_->AtHub(full).cut_after = 200'000;
-  hub_->AtHub(full).cuts_left = 1;
-  hub_->AtHub(full).refusals_after_cut = 1;
+  hub_->AtHub(full).CutOnceAfter(200'000);
   TerminalForTests terminal(folder_ + "/t", *hub_, old_image_, "1.0.0");
   hub_->Offer({.payload_path = full});
   EXPECT_EQ(terminal.BootAndRun().status, 0) << "it waits for the next round";
@@ -246,9 +244,7 @@ TEST_F(AgentTest, StartsAnewWhenTheJournalsCheckpointIsForged) {
   for (int how = 0; how < 6; how++) {
     const std::string action = std::to_string(how + 1);
     TerminalForTests terminal(folder_ + "/t" + action, *hub_, old_image_, "1.0.0");
-    hub_->AtHub(full).cut_after = 250'000;
-    hub_->AtHub(full).cuts_left = 1;
-    hub_->AtHub(full).refusals_after_cut = 1;
+    hub_->AtHub(full).CutOnceAfter(250'000);
     hub_->Offer({.action = action, .payload_path = full});
     ASSERT_EQ(terminal.BootAndRun().status, 0) << terminal.FileText("log");
     Journal journal(OpenRecordFile(terminal.folder() + "/data/journal", Journal::kCopyBytes, false).value());

@@ -36,13 +36,10 @@ const std::vector<WrongAnswer>& WrongAnswers() {
   return answers;
 }
 
-class Network : public AgentTest {
+class Network : public AgentBehindTest {
  protected:
   void SetUp() override {
-    AgentTest::SetUp();
-    full_ = hub_->PublishPayload("2.0.0", "", new_image_);
-    hub_->Sign();
-    terminal_ = std::make_unique<TerminalForTests>(folder_ + "/t", *hub_, old_image_, "1.0.0");
+    AgentBehindTest::SetUp();
     hub_->Offer({.payload_path = full_});
   }
   // Everything at `path` is answered so, for one run.
@@ -58,9 +55,6 @@ class Network : public AgentTest {
     EXPECT_EQ(terminal_->Record().trial, TILL_BOOT_NO_SLOT) << path << ": " << answer.name;
     hub_->Forget(path);
   }
-
-  std::string full_;
-  std::unique_ptr<TerminalForTests> terminal_;
 };
 
 // covers F10

@@ -13,14 +13,8 @@ namespace {
 
 constexpr char kBase[] = "/DEFAULT/controller/v1/pos-1";
 
-class Commands : public AgentTest {
+class Commands : public AgentBehindTest {
  protected:
-  void SetUp() override {
-    AgentTest::SetUp();
-    full_ = hub_->PublishPayload("2.0.0", "", new_image_);
-    hub_->Sign();
-    terminal_ = std::make_unique<TerminalForTests>(folder_ + "/t", *hub_, old_image_, "1.0.0");
-  }
   // The command's exit status; `said_` is what it printed.
   int Tilld(const std::vector<std::string>& words) { return terminal_->Tilld(words, &said_); }
   int RunOnce(std::vector<std::string> more = {}) {
@@ -36,8 +30,7 @@ class Commands : public AgentTest {
     return value.ok() ? *value : json::Value();
   }
 
-  std::string full_, said_;
-  std::unique_ptr<TerminalForTests> terminal_;
+  std::string said_;
 };
 
 // --- A server that is missed ---

@@ -11,6 +11,7 @@
 #include "device/config.h"
 #include "device/failure_bundle.h"
 #include "device/tar_index.h"
+#include "tests/support/hand_clock.h"
 
 namespace till::device {
 namespace {
@@ -84,14 +85,6 @@ TEST(Consent, IsAskedForUntilItIsGivenOrPatienceEnds) {
   EXPECT_EQ(back->action, "7");
   EXPECT_EQ(back->later_until_unix_s, 42);
 }
-
-class HandClock final : public Clock {
- public:
-  int64_t UnixMs() const override { return 0; }
-  int64_t MonotonicMs() const override { return now_ms; }
-  void SleepMs(int64_t ms) override { now_ms += ms; }
-  int64_t now_ms = 5'000;
-};
 
 class InFolder : public testing::Test {
  protected:

@@ -25,6 +25,13 @@ struct Served {
   int refusals_after_cut = 0;       // then so many answers are 503: the link rests
   int refusals_left = 0;
   int status = 200;
+
+  // One answer breaks after so many bytes, the next is 503: a terminal's run ends there, to be gone on with.
+  void CutOnceAfter(uint64_t byte_count) {
+    cut_after = byte_count;
+    cuts_left = 1;
+    refusals_after_cut = 1;
+  }
 };
 
 struct Heard {

@@ -4,38 +4,25 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "core/file.h"
 #include "core/json/json.h"
 #include "device/faults.h"
+#include "tests/support/hand_clock.h"
+#include "tests/support/temp_folder.h"
 
 namespace till::device {
 namespace {
 
-struct HandClock final : Clock {
-  int64_t UnixMs() const override { return 1'800'000'000'000 + now_ms; }
-  int64_t MonotonicMs() const override { return now_ms; }
-  void SleepMs(int64_t ms) override { now_ms += ms; }
-  int64_t now_ms = 5'000;
-};
-
 class StatusOnDisk : public testing::Test {
  protected:
-  void SetUp() override {
-    char pattern[] = "/tmp/till-status-test-XXXXXX";
-    folder_ = mkdtemp(pattern);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::string path() const { return folder_ + "/status.json"; }
+  std::string path() const { return folder_.path() + "/status.json"; }
   // Whether this is written at all, which costs flash; the file is gone afterwards.
   bool Writes(StatusFile& file) const {
     file.Write(AgentState{}, 0, true);
     return unlink(path().c_str()) == 0;
   }
 
-  std::string folder_;
+  TempFolder folder_;
   HandClock clock_;
 };
 

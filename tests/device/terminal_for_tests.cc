@@ -166,4 +166,11 @@ void AgentTest::TearDown() {
   std::filesystem::remove_all(folder_);
 }
 
+void AgentBehindTest::SetUp() {
+  AgentTest::SetUp();
+  full_ = hub_->PublishPayload("2.0.0", "", new_image_);
+  hub_->Sign();
+  terminal_ = std::make_unique<TerminalForTests>(folder_ + "/t", *hub_, old_image_, "1.0.0");
+}
+
 }  // namespace till::device

@@ -66,4 +66,13 @@ class AgentTest : public testing::Test {
   std::string old_image_, new_image_;
 };
 
+// A terminal on 1.0.0, and 2.0.0 at the hub as a full payload.
+class AgentBehindTest : public AgentTest {
+ protected:
+  void SetUp() override;
+
+  std::string full_;  // the payload's path
+  std::unique_ptr<TerminalForTests> terminal_;
+};
+
 }  // namespace till::device

@@ -204,9 +204,7 @@ TEST_F(FailingProcess, TriesAnOfferAgainThatMetAFullDataFolder) {
   int releases = 0;
   for (const std::string role : {"timestamp", "snapshot", "targets", "deltas"}) {
     TerminalForTests terminal(folder_ + "/" + role, *hub_, old_image_, "1.0.0");
-    hub_->AtHub(full).cut_after = 150'000;
-    hub_->AtHub(full).cuts_left = 1;
-    hub_->AtHub(full).refusals_after_cut = 1;
+    hub_->AtHub(full).CutOnceAfter(150'000);
     hub_->Offer({.action = role, .payload_path = full});
     EXPECT_EQ(terminal.BootAndRun().status, 0) << terminal.FileText("log");
     const std::string version = "3.0." + std::to_string(++releases);  // news for each role
