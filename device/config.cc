@@ -300,11 +300,17 @@ bool HealthRequired(const Config& config) {
   return config.health_required == "yes" || (config.health_required == "auto" && !config.health_dir.empty());
 }
 
-void CheckSystem(const Config& config, std::vector<ConfigProblem>& problems) {
+void CheckZoneKnown(const Config& config, std::vector<ConfigProblem>& problems) {
   if (!config.timezone.empty()) {
     const Status zone = CheckZone(config.timezone);
     if (!zone.ok()) problems.push_back({false, "timezone", Printable(config.timezone) + ": " + zone.error().what});
   }
+}
+
+namespace {
+
+// Users and groups that this system does not know.
+void RequireNames(const Config& config, std::vector<ConfigProblem>& problems) {
   const std::string& user = config.download_user;
   // The default's name may be missing: its number is the same everywhere.
   const bool named = !user.empty() && user != "nobody" && !ParseUint(user).ok();
@@ -315,8 +321,6 @@ void CheckSystem(const Config& config, std::vector<ConfigProblem>& problems) {
     problems.push_back({false, "lock_group", "there is no group " + Printable(config.lock_group)});
   }
 }
-
-namespace {
 
 // A file that a setting names and that an exchange with the server needs.
 void RequireFile(const char* name, const std::string& path, std::string_view holds,
@@ -360,6 +364,7 @@ void RequireForRun(const Config& config, std::vector<ConfigProblem>& problems) {
   require(config.reboot, "reboot");
   const std::string trouble = config.server.empty() ? "" : ServerTrouble(config.server);
   if (!trouble.empty()) problems.push_back({true, "server", Printable(config.server) + ": " + trouble});
+  RequireNames(config, problems);
   RequireFile("ca_file", config.ca_file, "CERTIFICATE", problems);
   RequireFile("cert_file", config.cert_file, "CERTIFICATE", problems);
   RequireFile("key_file", config.cert_file.empty() ? "" : config.key_file, "PRIVATE KEY", problems);

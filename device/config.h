@@ -95,9 +95,9 @@ Config ReadConfig(const ConfigInput& input, std::vector<ConfigProblem>& problems
 bool TokenIsInFile(const Config& config);
 // Whether an image that no health check has seen goes back.
 bool HealthRequired(const Config& config);
-// What this system cannot keep: a zone, a user or a group that it does not know. Reads the file system.
-void CheckSystem(const Config& config, std::vector<ConfigProblem>& problems);
-// What is missing for `tilld run`: settings, and the files that they name.
+// Whether this system knows the zone. Reads the file system.
+void CheckZoneKnown(const Config& config, std::vector<ConfigProblem>& problems);
+// What is missing for `tilld run`: settings, and the files, users and groups that they name.
 void RequireForRun(const Config& config, std::vector<ConfigProblem>& problems);
 
 // Names of all keys, in their order, and a key's value as text (secrets are shown as "(set)").

@@ -43,8 +43,10 @@ std::string ShownUrl(std::string_view url) {
 
 Refusal ContactRefusal(const Error& error, std::string_view url) {
   if (http::IsCertificateRefusal(error)) return Refuse(kServerCertificate, Told(url, error));
-  if (http::SpeaksNoHttp(error) && url.starts_with("http://")) {
-    return Refuse(kSpeaksNoHttp, Told(url, error) + "; if it speaks TLS, write https:// in 'server'");
+  // What a TLS port says to plain HTTP: nothing, or nothing sensible.
+  const bool silent = http::GaveNoAnswer(error);
+  if (url.starts_with("http://") && (silent || http::SpeaksNoHttp(error))) {
+    return Refuse(silent ? kServerAway : kSpeaksNoHttp, Told(url, error) + "; if it speaks TLS, 'server' is https://");
   }
   switch (error.code) {
     case ErrorCode::kUnavailable:

@@ -350,8 +350,11 @@ bool IsCertificateRefusal(const Error& error) {
 }
 
 bool SpeaksNoHttp(const Error& error) {
-  const bool corrupt = error.code == ErrorCode::kCorrupt && error.detail == CURLE_WEIRD_SERVER_REPLY;
-  return corrupt || (error.code == ErrorCode::kUnavailable && error.detail == CURLE_GOT_NOTHING);
+  return error.code == ErrorCode::kCorrupt && error.detail == CURLE_WEIRD_SERVER_REPLY;
+}
+
+bool GaveNoAnswer(const Error& error) {
+  return error.code == ErrorCode::kUnavailable && error.detail == CURLE_GOT_NOTHING;
 }
 
 std::string_view Reply::header(std::string_view name) const { return FindHeader(headers, name); }
@@ -516,6 +519,7 @@ Status Client::Impl::Perform(Transfer& transfer) {
   long connections = 0;
   curl_easy_getinfo(easy.get(), CURLINFO_NUM_CONNECTS, &connections);
   if (code == CURLE_UNSUPPORTED_PROTOCOL && connections > 0) return FromCurl(CURLE_WEIRD_SERVER_REPLY);
+  if (code == CURLE_RECV_ERROR && transfer.status == 0) return FromCurl(CURLE_GOT_NOTHING);
   return FromCurl(code);
 }
 

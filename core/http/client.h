@@ -86,8 +86,10 @@ struct DownloadReply {
 
 // Whether an Error of Client says that the server's certificate does not verify.
 bool IsCertificateRefusal(const Error& error);
-// Whether it says that something is there, but speaks no HTTP: as a TLS port that is asked by http://.
+// Whether it says that something is there, but speaks no HTTP; or that it gave no answer at all, as a TLS port may that
+// is asked by http://, and a server that just ends.
 bool SpeaksNoHttp(const Error& error);
+bool GaveNoAnswer(const Error& error);
 
 class Client {
  public:

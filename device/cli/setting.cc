@@ -34,7 +34,7 @@ int LoadSetting(const Arguments& arguments, bool for_run, Setting& setting, std:
   for (const std::string& name : config.old_names) {
     log::Warn(kOldName.what, {{"code", kOldName.code}, {"name", name}, {"write", "TILLD_" + name.substr(5)}});
   }
-  CheckSystem(config, problems);
+  CheckZoneKnown(config, problems);
   if (for_run) RequireForRun(config, problems);
   if (!config.timezone.empty() && setenv("TZ", config.timezone.c_str(), 1) == 0) tzset();
   setting.token = config.token;
