@@ -178,6 +178,8 @@ int SimulateCommand(const Arguments& arguments) {
   } else {
     printf("there was nothing to cut: no update is offered, or it needs nothing from the network\n");
   }
+  const bool stuck = result->end == RunEnd::kStopped && result->refusal.fault;
+  if (stuck) return Fail(result->refusal, 1, arguments.json);
   return result->was_cut ? StatusOf(result->end) : 1;
 }
 
