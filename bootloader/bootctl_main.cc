@@ -23,6 +23,7 @@ constexpr char kHelp[] =
     "  till-bootctl confirm --state FILE --slot a|b [--floor N]\n"
     "  till-bootctl fail    --state FILE --slot a|b\n"
     "      end the trial: back to the confirmed slot\n"
+    "  till-bootctl --version\n"
     "\n"
     "  exit codes: 0 done, 1 failed, 2 usage\n"
     "\n"
@@ -143,6 +144,7 @@ int Main(int argc, char** argv) {
     fputs(kHelp, stdout);
     return 0;
   }
+  if (command == "--version" && argc == 2) return puts("till-bootctl " TILL_VERSION) < 0 ? 1 : 0;
   if (command != "init" && command != "show" && command != "try" && command != "confirm" && command != "fail") {
     return Usage("the commands are init, show, try, confirm, fail");
   }

@@ -24,6 +24,7 @@ constexpr char kHelp[] =
     "  --state FILE    the boot record (till-bootctl init makes one)\n"
     "  --slot-a FILE   what slot a holds; with both given, an erased or unreadable slot is rejected\n"
     "  --slot-b FILE   what slot b holds\n"
+    "  --version       of this program\n"
     "  --json          {\"slot\",\"trial\",\"tries_left\",\"failed\",\"reason\"} on stdout\n"
     "\n"
     "  exit codes: 0 a slot was chosen, 1 none can be booted or the record cannot be read, 2 usage\n"
@@ -118,6 +119,7 @@ int Main(int argc, char** argv) {
     fputs(kHelp, stdout);
     return 0;
   }
+  if (argc == 2 && strcmp(argv[1], "--version") == 0) return puts("till-boot " TILL_VERSION) < 0 ? 1 : 0;
   if (argc < 2 || strcmp(argv[1], "select") != 0) return Usage("the command is 'select'");
   static const option kOptions[] = {
       {"state", required_argument, nullptr, 's'},  {"slot-a", required_argument, nullptr, 'a'},
@@ -147,6 +149,8 @@ int Main(int argc, char** argv) {
     }
   }
   if (arguments.state.empty() || optind != argc) return Usage("--state FILE is needed");
+  // One alone would be looked at by nobody.
+  if (arguments.slots[0].empty() != arguments.slots[1].empty()) return Usage("--slot-a and --slot-b go together");
   return Select(arguments);
 }
 

@@ -63,8 +63,11 @@ std::optional<Refusal> Adopt(const Config& config, const AdoptInput& input, Part
   if (!loaded.ok()) return Refuse(kJournal, loaded.error());
   AgentState state = journal.state();
   if (state.phase != Phase::kIdle) return Refuse(kJournal, "an update is under way");
+  const SlotImage& before = state.slot(input.slot, component);
+  out.changed = !before.known || before.sha256 != image.sha256 || before.version != image.version ||
+                before.length_bytes != image.length_bytes || before.rollback_index != image.rollback_index;
   state.slot(input.slot, component) = image;
-  const Status saved = journal.Save(state);
+  const Status saved = out.changed ? journal.Save(state) : Ok();
   if (!saved.ok()) return Refuse(kJournal, saved.error());
 
   if (component != 0) return std::nullopt;

@@ -21,6 +21,7 @@ struct AdoptInput {
 struct Adopted {
   SlotImage image;
   bool signed_image = false;  // the metadata at hand names it
+  bool changed = false;       // it was not known as this before
 };
 
 std::optional<Refusal> Adopt(const Config& config, const AdoptInput& input, Parts parts, Adopted& out);

@@ -47,7 +47,10 @@ void Begin(AgentState& s, const std::string& action) {
 void Close(Step& step, bool success, const std::string& reason, const Event& event) {
   AgentState& s = step.state;
   QueueOutcome(s, success, reason, event.details);
-  if (!success) s.trouble = {reason, s.action, s.version, event.unix_s};
+  step.ending = success ? Ending::kSucceeded : Ending::kFailed;
+  step.reason = reason;
+  // What went wrong is news until an update went well.
+  s.trouble = success ? Trouble{} : Trouble{reason, s.action, s.version, event.unix_s};
   s.closed_action = s.action;
   Forget(s);
 }
@@ -175,8 +178,16 @@ void NotYet(Step& step, const Event& event) {
   }
   if (s.waiting_for == event.text) return Add(step, {Action::kRest});
   s.waiting_for = event.text;
-  QueueStep(s, s.phase == Phase::kVerified ? 135 : 105, "waiting: " + event.text);
+  QueueStep(s, s.phase < Phase::kVerified ? 105 : 135, "waiting: " + event.text);
   Add(step, {Action::kSendFeedback, Action::kRest});
+}
+
+// The restart did not come: the hub hears of it, and it is asked for again.
+void NotRestarted(Step& step, const Event& event) {
+  AgentState& s = step.state;
+  if (s.waiting_for != event.text) QueueStep(s, 135, "waiting: " + event.text);
+  s.waiting_for = event.text;
+  Add(step, {Action::kSendFeedback, Action::kBackOff});
 }
 
 // What it waits for stays until it is ready: who objects in between, each time anew, is said once.
@@ -430,6 +441,7 @@ constexpr std::array kTable = {
 
     Row{Phase::kTrying, Kind::kStarted, StartTrying},
     Row{Phase::kTrying, Kind::kRefused, TrialRefused},
+    Row{Phase::kTrying, Kind::kNotYet, NotRestarted},
     Row{Phase::kTrying, Kind::kHealthy, Healthy},
     Row{Phase::kTrying, Kind::kUnhealthy, Unhealthy},
     Row{Phase::kTrying, Kind::kConfirmed, Confirmed},

@@ -73,7 +73,7 @@ enum class Action : uint8_t {
   kAskSwitch,     // window, lock, consent, the server: kMaySwitch, kNotYet, kCancel
   kBeginTrial,    // boot record; kRefused when it cannot be written
   kLook,          // reads the boot record anew: kStarted
-  kReboot,        // the program ends, or runs the command
+  kReboot,        // the program ends, or runs the command; kNotYet when the command fails
   kCheckHealth,   // kHealthy, kUnhealthy
   kConfirm,       // boot record: kConfirmed
   kMarkFailed,    // boot record
@@ -83,9 +83,14 @@ enum class Action : uint8_t {
 };
 const char* ActionName(Action action);
 
+// Whether a step ended the action under way, and how.
+enum class Ending : uint8_t { kNone, kSucceeded, kFailed };
+
 struct Step {
   AgentState state;
   std::vector<Action> actions;
+  Ending ending = Ending::kNone;
+  std::string reason;  // of the ending, as it is reported
 };
 
 Step Decide(const AgentState& state, const Event& event);

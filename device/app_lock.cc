@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,6 +19,7 @@ namespace {
 constexpr size_t kMaxLocks = 32;
 constexpr size_t kMaxReason = 64;
 constexpr size_t kBootIdBytes = 36;
+constexpr unsigned kGateMode = 0600;
 
 std::string BootId() {
   const auto text = ReadTextFile("/proc/sys/kernel/random/boot_id", 64);
@@ -33,9 +36,30 @@ std::string AppLocks::PathOf(const std::string& reason) const {
   return folder_ + "/" + ToHex(crypto::Sha256Of(AsBytes(reason))).substr(0, 16) + ".lock";
 }
 
-Result<UniqueFd> AppLocks::OpenGate(int operation) {
+Status AppLocks::Prepare(const std::string& group) {
   TILL_TRY(MakeFolders(folder_));
-  UniqueFd gate = TILL_TRY(OpenFile(folder_ + "/gate", O_RDWR | O_CREAT, 0644));
+  const UniqueFd folder = TILL_TRY(OpenFile(folder_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  const UniqueFd gate = TILL_TRY(OpenFile(folder_ + "/gate", O_RDWR | O_CREAT | O_NOFOLLOW, kGateMode));
+  gid_t owner = getegid();
+  if (!group.empty()) {
+    const struct group* entry = getgrnam(group.c_str());
+    if (entry == nullptr) return Error{ErrorCode::kNotFound, "there is no such group"};
+    owner = entry->gr_gid;
+  }
+  // The folder's group goes over to the locks in it, so that each member may end another's.
+  const mode_t folder_mode = group.empty() ? 0700 : 02770;
+  const bool set = fchown(folder.get(), geteuid(), owner) == 0 && fchmod(folder.get(), folder_mode) == 0 &&
+                   fchown(gate.get(), geteuid(), owner) == 0 && fchmod(gate.get(), group.empty() ? 0600 : 0660) == 0;
+  return set ? Ok() : Status(SystemError("cannot set who may take locks"));
+}
+
+Result<UniqueFd> AppLocks::OpenGate(int operation) {
+  auto opened = OpenFile(folder_ + "/gate", O_RDWR | O_NOFOLLOW);
+  if (!opened.ok() && opened.error().code == ErrorCode::kNotFound) {  // before the agent's first start
+    TILL_TRY(Prepare(""));
+    opened = OpenFile(folder_ + "/gate", O_RDWR | O_NOFOLLOW);
+  }
+  UniqueFd gate = TILL_TRY(std::move(opened));
   if (flock(gate.get(), operation | LOCK_NB) != 0) {
     return Error{ErrorCode::kConflict, "the restart has begun", static_cast<uint64_t>(errno)};
   }
@@ -53,7 +77,9 @@ Status AppLocks::Take(const std::string& reason, int64_t ms) {
 }
 
 Status AppLocks::Release(const std::string& reason) {
-  if (unlink(PathOf(reason).c_str()) != 0 && errno != ENOENT) return SystemError("cannot remove the lock");
+  List();  // what has ended goes: it is no lock any more
+  const std::string path = PathOf(reason);
+  if (unlink(path.c_str()) != 0) return SystemError(errno == ENOENT ? "it is not held" : "cannot remove the lock");
   return Ok();
 }
 

@@ -2,6 +2,8 @@
 //   A lock is a file in <run_dir>/locks with an end in this boot's own time, so that no wrong clock prolongs it and
 //   no crashed application holds it for ever. The agent shuts the gate (an exclusive flock on <run_dir>/locks/gate)
 //   from its decision to restart until the restart: a lock taken then is refused.
+//   Who may: the folder belongs to this process' user, or with a group (`lock_group`) to that one too: its members take
+//   locks, nobody else opens anything in it, the gate included.
 //   Bounds: 32 locks, a reason of 64 bytes, no longer than the caller's `most_ms`. Errors: kIo, kLimit, kConflict (the
 //   restart has begun). Any process.
 #pragma once
@@ -18,9 +20,12 @@ class AppLocks {
  public:
   AppLocks(std::string run_dir, Clock& clock) : folder_(std::move(run_dir) + "/locks"), clock_(clock) {}
 
+  // Makes the folder and the gate, for `group` too ("": this user alone), and sets right what an earlier version left
+  // open to everybody. For the agent, at its start. kNotFound: there is no such group.
+  Status Prepare(const std::string& group);
   // A lock with the same reason is prolonged.
   Status Take(const std::string& reason, int64_t ms);
-  // Fine when there is none.
+  // kNotFound when there is none.
   Status Release(const std::string& reason);
 
   struct Held {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "core/file.h"
 #include "core/text.h"
@@ -24,10 +25,12 @@ constexpr size_t kMaxLineBytes = 160;
   dup2(output, STDERR_FILENO);
   const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (nothing >= 0) dup2(nothing, STDIN_FILENO);
-  for (const auto& [name, value] : call.environment) setenv(name.c_str(), value.c_str(), 1);
+  CleanEnvironment(call.environment);
   signal(SIGPIPE, SIG_DFL);
-  char* const arguments[] = {const_cast<char*>(call.path.c_str()), nullptr};
-  execv(call.path.c_str(), arguments);
+  std::vector<char*> arguments = {const_cast<char*>(call.path.c_str())};
+  for (const std::string& argument : call.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  execv(call.path.c_str(), arguments.data());
   _exit(126);
 }
 
@@ -75,6 +78,16 @@ ChildEnd Follow(pid_t child, int output, int64_t deadline_ms, Clock& clock) {
 }
 
 }  // namespace
+
+void CleanEnvironment(const Variables& variables) {
+  Variables kept = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}};
+  for (const char* name : {"PATH", "TZ"}) {
+    if (const char* value = getenv(name)) kept.emplace_back(name, value);
+  }
+  clearenv();
+  kept.insert(kept.end(), variables.begin(), variables.end());
+  for (const auto& [name, value] : kept) setenv(name.c_str(), value.c_str(), 1);
+}
 
 int ChildEnd::exit_code() const { return started && on_time && WIFEXITED(status) ? WEXITSTATUS(status) : -1; }
 

@@ -11,9 +11,15 @@
 
 namespace till::device {
 
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+// Leaves of this process' environment PATH and TZ, and adds `variables`. For a process that is about to become another.
+void CleanEnvironment(const Variables& variables);
+
 struct ChildCall {
   std::string path;
-  std::vector<std::pair<std::string, std::string>> environment{};  // added to ours
+  std::vector<std::string> arguments{};
+  Variables environment{};  // with PATH and TZ all that it sees of ours: no token, no setting
   int64_t deadline_ms = 60'000;
 };
 

@@ -252,6 +252,7 @@ void ChunkInstallation::Download(const PayloadSource& source, const FetchRange& 
   });
   if (ended_) return;
   if (wrong_) {
+    round_.Blame(Error{ErrorCode::kCorrupt, "it served wrong bytes", received()});
     // A wrong chunk of two sources: this one is asked for all of it.
     if (!mixed_) round_.Drop(received());
     mixed_ = false;
@@ -260,13 +261,16 @@ void ChunkInstallation::Download(const PayloadSource& source, const FetchRange& 
   if (!status.ok()) {
     if (status.error().code == ErrorCode::kCanceled) return EndWith(InstallEnd::Kind::kInterrupted);
     log::Warn("a source ended early", {{"url", source.url}, {"at", received()}, {"cause", status.error()}});
+    round_.Blame(status.error());
     const bool gone = status.error().code == ErrorCode::kUnavailable;
     return gone ? round_.Next(received()) : round_.Drop(received());
   }
-  if (*status != 200 && *status != 206) {
-    log::Warn("a source does not have the payload", {{"url", source.url}, {"status", *status}});
-  }
-  if (taken_ < range.length) round_.Next(received());
+  const Status judged = JudgeHttpStatus(*status);
+  if (!judged.ok()) log::Warn("a source does not have the payload", {{"url", source.url}, {"status", *status}});
+  if (taken_ >= range.length) return;
+  round_.Blame(judged.ok() ? Error{ErrorCode::kUnavailable, "it gave less than its range", received()}
+                           : judged.error());
+  round_.Next(received());
 }
 
 // A checkpoint when enough came since the last one, and word to the observer.
@@ -303,7 +307,9 @@ InstallEnd ChunkInstallation::Run() {
     Download(*source, *range);
   }
   if (end_.kind == InstallEnd::Kind::kInterrupted && round_.all_dropped() > 0) {
-    RefuseWith(Refuse(kPayloadDamaged, std::to_string(round_.all_dropped()) + " sources tried"));
+    RefuseWith(Refuse(kPayloadDamaged, NobodyDelivers(round_.troubles()).context));
+  } else if (!ended_ && end_.kind == InstallEnd::Kind::kInterrupted && !round_.current()) {
+    end_.refusal = NobodyDelivers(round_.troubles());
   }
   // What is here already need not come again.
   if (end_.kind == InstallEnd::Kind::kInterrupted && assembler_ && !target_.failure()) Settle(true);

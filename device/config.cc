@@ -1,10 +1,16 @@
 #include "device/config.h"
 
+#include <grp.h>
+#include <pwd.h>
+
 #include <array>
 
+#include "core/file.h"
+#include "core/log.h"
 #include "core/text.h"
 #include "device/agent_state.h"
 #include "device/gates.h"
+#include "device/zone.h"
 
 namespace till::device {
 namespace {
@@ -67,6 +73,8 @@ constexpr std::array kKeys = {
     Number("hook_deadline_s", &Config::hook_deadline_s, 1, 3600),
     Number("lock_max_s", &Config::lock_max_s, 1, 7 * 86400),
     Size("bundle_bytes", &Config::bundle_bytes, 0, 1 << 20),
+    Text("health_required", &Config::health_required),
+    Text("lock_group", &Config::lock_group),
     Number("health_deadline_s", &Config::health_deadline_s, 1, 3600),
     Size("rate_limit", &Config::rate_limit, 0, uint64_t{1} << 40),
     Size("arena", &Config::arena, 256 << 10, uint64_t{1} << 30),
@@ -169,13 +177,39 @@ void ReadFile(const ConfigInput& input, Config& config, std::vector<ConfigProble
   }
 }
 
+// One release long the names of before count too, below those of now. TILL_TOKEN is tillctl's and tillpack's word for
+// an operator's token: in their shell it must not take the place of a token that the terminal has.
+bool OldNameCounts(const Config& config, size_t index) {
+  if (config.origins[index] == Origin::kEnvironment) return false;
+  const bool has_token = !config.token.empty() || !config.token_file.empty();
+  return kKeys[index].text != &Config::token || !has_token;
+}
+
+void ReadEnvironment(const ConfigInput& input, Config& config, std::vector<ConfigProblem>& problems) {
+  constexpr std::string_view kPrefix = "TILLD_", kOldPrefix = "TILL_";
+  for (const std::string_view prefix : {kPrefix, kOldPrefix}) {
+    for (const auto& [variable, value] : input.environment) {
+      if (!variable.starts_with(prefix)) continue;
+      const size_t index = FindKey(ToLower(std::string_view(variable).substr(prefix.size())));
+      const bool known = index != kKeys.size();
+      if (prefix == kOldPrefix && (!known || !OldNameCounts(config, index))) continue;  // of other programs
+      const std::string trouble = known ? Assign(config, index, value, Origin::kEnvironment) : "there is no such key";
+      if (!trouble.empty()) problems.push_back({false, variable, trouble});
+      if (prefix == kOldPrefix) config.old_names.push_back(variable);
+    }
+  }
+}
+
 void CheckWords(const Config& config, std::vector<ConfigProblem>& problems) {
   const auto one_of = [&](const char* name, const std::string& value, std::initializer_list<const char*> words) {
     for (const char* word : words) {
       if (value == word) return;
     }
-    problems.push_back({false, name, "it cannot be: " + Printable(value)});
+    std::string choices;
+    for (const char* word : words) choices += (choices.empty() ? "" : ", ") + std::string(word);
+    problems.push_back({false, name, "it cannot be " + Printable(value) + ", but one of: " + choices});
   };
+  one_of("health_required", config.health_required, {"auto", "yes", "no"});
   one_of("consent", config.consent, {"none", "ask"});
   one_of("full_fallback", config.full_fallback, {"never", "server", "always"});
   const auto spans = [&](const char* name, const std::string& value) {
@@ -184,6 +218,17 @@ void CheckWords(const Config& config, std::vector<ConfigProblem>& problems) {
   };
   spans("window", config.window);
   spans("download_window", config.download_window);
+  // No URL can carry them: a path's dots are taken away on its way.
+  for (const auto& [name, value] :
+       {std::pair("tenant", &config.tenant), std::pair("controller_id", &config.controller_id)}) {
+    if (*value == "." || *value == "..") problems.push_back({false, name, "it cannot be " + *value + " in a URL"});
+  }
+  if (config.health_required == "yes" && config.health_dir.empty()) {
+    problems.push_back({true, "health_dir", "it is needed with health_required = yes"});
+  }
+  if (!config.lock_group.empty() && config.run_dir == config.data_dir) {
+    problems.push_back({true, "run_dir", "lock_group needs one outside data_dir, which is this user's alone"});
+  }
   const auto components = ComponentsOf(config);
   if (!components.ok()) problems.push_back({false, "components", components.error().what});
 }
@@ -208,12 +253,7 @@ Config ReadConfig(const ConfigInput& input, std::vector<ConfigProblem>& problems
   Config config;
   config.origins.assign(kKeys.size(), Origin::kDefault);
   ReadFile(input, config, problems);
-  for (const auto& [variable, value] : input.environment) {
-    const size_t index = FindKey(ToLower(std::string_view(variable).substr(5)));  // behind "TILL_"
-    if (index == kKeys.size()) continue;                                          // TILL_ variables of other programs
-    const std::string trouble = Assign(config, index, value, Origin::kEnvironment);
-    if (!trouble.empty()) problems.push_back({false, variable, trouble});
-  }
+  ReadEnvironment(input, config, problems);
   for (const auto& [name, value] : input.flags) {
     const size_t index = FindKey(name);
     const std::string trouble =
@@ -256,6 +296,56 @@ Result<std::vector<ComponentSlots>> ComponentsOf(const Config& config) {
   return list;
 }
 
+bool HealthRequired(const Config& config) {
+  return config.health_required == "yes" || (config.health_required == "auto" && !config.health_dir.empty());
+}
+
+void CheckZoneKnown(const Config& config, std::vector<ConfigProblem>& problems) {
+  if (!config.timezone.empty()) {
+    const Status zone = CheckZone(config.timezone);
+    if (!zone.ok()) problems.push_back({false, "timezone", Printable(config.timezone) + ": " + zone.error().what});
+  }
+}
+
+namespace {
+
+// Users and groups that this system does not know.
+void RequireNames(const Config& config, std::vector<ConfigProblem>& problems) {
+  const std::string& user = config.download_user;
+  // The default's name may be missing: its number is the same everywhere.
+  const bool named = !user.empty() && user != "nobody" && !ParseUint(user).ok();
+  if (named && getpwnam(user.c_str()) == nullptr) {
+    problems.push_back({false, "download_user", "there is no user " + Printable(user)});
+  }
+  if (!config.lock_group.empty() && getgrnam(config.lock_group.c_str()) == nullptr) {
+    problems.push_back({false, "lock_group", "there is no group " + Printable(config.lock_group)});
+  }
+}
+
+// A file that a setting names and that an exchange with the server needs.
+void RequireFile(const char* name, const std::string& path, std::string_view holds,
+                 std::vector<ConfigProblem>& problems) {
+  if (path.empty()) return;
+  const auto text = ReadTextFile(path, 4 << 20);
+  if (!text.ok()) {
+    problems.push_back({true, name, path + " cannot be read: " + log::Describe(text.error())});
+  } else if (text->find(holds) == std::string::npos) {
+    problems.push_back({true, name, path + " holds no " + std::string(holds)});
+  }
+}
+
+// "https://host", "http://[::1]:8443/behind/a/proxy"
+std::string ServerTrouble(std::string_view server) {
+  const size_t scheme = server.starts_with("http://") ? 7 : server.starts_with("https://") ? 8 : 0;
+  if (scheme == 0) return "it must begin with http:// or https://";
+  const std::string_view host = server.substr(scheme, server.substr(scheme).find('/'));
+  if (host.empty() || host[0] == ':') return "it names no host";
+  if (server.find_first_of(" ?#@") != std::string_view::npos) return "it holds more than scheme, host, port and path";
+  return "";
+}
+
+}  // namespace
+
 void RequireForRun(const Config& config, std::vector<ConfigProblem>& problems) {
   const auto require = [&](const std::string& value, const char* name) {
     if (value.empty()) problems.push_back({true, name, "it is needed and not set"});
@@ -272,9 +362,12 @@ void RequireForRun(const Config& config, std::vector<ConfigProblem>& problems) {
   require(config.data_dir, "data_dir");
   require(config.trusted_root, "trusted_root");
   require(config.reboot, "reboot");
-  if (!config.server.empty() && !config.server.starts_with("http://") && !config.server.starts_with("https://")) {
-    problems.push_back({true, "server", "it must begin with http:// or https://"});
-  }
+  const std::string trouble = config.server.empty() ? "" : ServerTrouble(config.server);
+  if (!trouble.empty()) problems.push_back({true, "server", Printable(config.server) + ": " + trouble});
+  RequireNames(config, problems);
+  RequireFile("ca_file", config.ca_file, "CERTIFICATE", problems);
+  RequireFile("cert_file", config.cert_file, "CERTIFICATE", problems);
+  RequireFile("key_file", config.cert_file.empty() ? "" : config.key_file, "PRIVATE KEY", problems);
   if (!config.slot_a.empty() && config.slot_a == config.slot_b) {
     problems.push_back({true, "slot_b", "it names the same file as slot_a"});
   }

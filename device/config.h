@@ -1,6 +1,6 @@
 // tilld's configuration: `key = value` lines, '#' comments; or the same keys as UCI options (`config tilld 'main'`,
 // `option key 'value'`, `list key 'value'` for values of several words). Order of origin: flag, environment
-// (TILL_<KEY>), file, default. A line that is not understood stops the program: a terminal must not run with half of
+// (TILLD_<KEY>), file, default. A line that is not understood stops the program: a terminal must not run with half of
 // its settings.
 //   Bounds: file 64 KiB, one value 1024 bytes.
 #pragma once
@@ -54,6 +54,9 @@ struct Config {
   uint64_t hook_deadline_s = 60;
   uint64_t lock_max_s = 3600;        // the longest app lock
   uint64_t bundle_bytes = 16 << 10;  // of data_dir/failure.log
+  // Whether an image is confirmed though no check has seen it: no, yes, or auto (yes where health_dir is set).
+  std::string health_required = "auto";
+  std::string lock_group;  // whose members may take `tilld lock`; "" = this user alone
   uint64_t health_deadline_s = 60;
   uint64_t rate_limit = 0;   // bytes per second, 0 = none
   uint64_t arena = 8 << 20;  // bytes the applier may take
@@ -61,7 +64,8 @@ struct Config {
   uint64_t poll_min_s = 1;   // never more often than this
   uint64_t tries = 3;        // boots a new image gets
 
-  std::vector<Origin> origins;  // by the order of keys()
+  std::vector<Origin> origins;         // by the order of keys()
+  std::vector<std::string> old_names;  // TILL_... variables of the environment that counted, for a warning
 };
 
 // A component and where its two slots are.
@@ -74,14 +78,14 @@ Result<std::vector<ComponentSlots>> ComponentsOf(const Config& config);
 // One problem with the configuration, for a person.
 struct ConfigProblem {
   bool incomplete = false;  // T2003, otherwise T2002
-  std::string where;        // "tilld.conf:7" or "TILL_ARENA"
+  std::string where;        // "tilld.conf:7" or "TILLD_ARENA"
   std::string what;
 };
 
 struct ConfigInput {
   std::string file_name;
   std::string file_text;
-  std::vector<std::pair<std::string, std::string>> environment;  // "TILL_..." variables
+  std::vector<std::pair<std::string, std::string>> environment;  // "TILLD_..." and "TILL_..." variables
   std::vector<std::pair<std::string, std::string>> flags;        // key, value
 };
 
@@ -89,7 +93,11 @@ struct ConfigInput {
 Config ReadConfig(const ConfigInput& input, std::vector<ConfigProblem>& problems);
 // True when the token is in token_file, false when `token` counts: the stronger origin of both.
 bool TokenIsInFile(const Config& config);
-// What is missing for `tilld run`.
+// Whether an image that no health check has seen goes back.
+bool HealthRequired(const Config& config);
+// Whether this system knows the zone. Reads the file system.
+void CheckZoneKnown(const Config& config, std::vector<ConfigProblem>& problems);
+// What is missing for `tilld run`: settings, and the files, users and groups that they name.
 void RequireForRun(const Config& config, std::vector<ConfigProblem>& problems);
 
 // Names of all keys, in their order, and a key's value as text (secrets are shown as "(set)").

@@ -1,7 +1,10 @@
 // Takes from the calling process what a downloader does not need: root, and the kernel's ways to write to a file, a
 // device or another process. What stays: sockets, reading, and the descriptors it has open.
 //   user    setgroups, setgid, setuid when the process is root and `user` is not ""
-//   filter  seccomp: open for writing, creating, renaming, mounting, ptrace, exec and the like answer EACCES
+//   filter  seccomp, a list of what is allowed: sockets, reading, memory, its own threads. Opening for writing and a
+//   new
+//           process answer EACCES, every call that is not on the list ENOSYS
+//   parent  it dies with the process that made it
 //   limits  RLIMIT_FSIZE 0, no core file, no new privileges, not dumpable
 // A kernel without seccomp (or an emulator) leaves the user alone to protect the flash: `Confined` says what holds.
 #pragma once

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,7 +24,7 @@ constexpr size_t kMaxErrorText = 96;
 constexpr size_t kMaxHeaders = 32;
 constexpr int kLookForCancelMs = 200;
 
-enum Kind : uint8_t { kDownload = 1, kTryToWrite, kBytes, kEnd, kError, kProbed };
+enum Kind : uint8_t { kDownload = 1, kTryToWrite, kBytes, kWaste, kEnd, kError, kProbed };
 
 void PutText(ByteWriter& out, std::string_view text) {
   out.Varint(text.size());
@@ -141,9 +140,16 @@ class Child {
 
  private:
   Status Download(ByteView body) {
-    const auto call = DecodeRequest(body);
+    auto call = DecodeRequest(body);
     if (!call.ok()) return PutFrame(fd_, kError, EncodeError(call.error()));
     std::optional<Error> torn;
+    call->on_waste = [&](uint64_t bytes) -> Status {
+      ByteWriter count;
+      count.U64(bytes);
+      const Status put = PutFrame(fd_, kWaste, count.bytes());
+      if (!put.ok()) torn = put.error();
+      return put;
+    };
     const auto reply = http_.Download(*call, [&](ByteView bytes) -> Status {
       while (!bytes.empty()) {
         const size_t piece = std::min<size_t>(bytes.size(), kMaxFrameBytes);
@@ -189,7 +195,6 @@ class Child {
   signal(SIGPIPE, SIG_IGN);
   CloseAllBut(fd);
   const auto confined = ConfineThisProcess(options.user);
-  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);  // after the change of user, which clears it
   if (confined.ok() && getppid() == parent) {
     http::ClientOptions http = options.http;
     http.cancel = nullptr;
@@ -277,12 +282,17 @@ Result<ConfinedFetcher::Frame> ConfinedFetcher::Receive() {
   return frame;
 }
 
-Result<int> ConfinedFetcher::Follow(ByteView request, const std::function<Status(ByteView)>& on_bytes) {
+Result<int> ConfinedFetcher::Follow(ByteView request, const std::function<Status(ByteView)>& on_bytes,
+                                    const std::function<Status(uint64_t)>& on_waste) {
   TILL_TRY(Send(kDownload, request));
   for (;;) {
     const Frame frame = TILL_TRY(Receive());
     if (frame.kind == kError) return DecodeError(frame.body);
     if (frame.kind == kEnd) return static_cast<int>(TILL_TRY(ByteReader(frame.body).U32()));
+    if (frame.kind == kWaste) {
+      TILL_TRY(on_waste(TILL_TRY(ByteReader(frame.body).U64())));
+      continue;
+    }
     if (frame.kind != kBytes) return Error{ErrorCode::kUnavailable, "the downloading process makes no sense"};
     TILL_TRY(on_bytes(frame.body));
   }
@@ -290,12 +300,11 @@ Result<int> ConfinedFetcher::Follow(ByteView request, const std::function<Status
 
 Result<int> ConfinedFetcher::Fetch(const PayloadSource& source, const FetchRange& range,
                                    const std::function<Status(ByteView)>& on_bytes) {
-  bool told = false;  // an Error of on_bytes, not of the transfer
-  auto status = Follow(EncodeRequest(source, range), [&](ByteView bytes) {
-    const Status taken = on_bytes(bytes);
-    told = !taken.ok();
-    return taken;
-  });
+  bool told = false;  // an Error of the taker's, not of the transfer
+  const auto heard = [&](const Status& taken) { return told = !taken.ok(), taken; };
+  auto status = Follow(
+      EncodeRequest(source, range), [&](ByteView bytes) { return heard(on_bytes(bytes)); },
+      [&](uint64_t bytes) { return heard(Waste(bytes)); });
   // What ended in the middle may have more on its way; what ended by itself serves again.
   const bool broken = !status.ok() && (told || status.error().code == ErrorCode::kCanceled ||
                                        strncmp(status.error().what, "the downloading process", 23) == 0);

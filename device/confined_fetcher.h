@@ -51,7 +51,8 @@ class ConfinedFetcher final : public PayloadFetcher {
   Status WaitReadable();
   Status ReadExactly(MutableByteView out);
   Result<Frame> Receive();
-  Result<int> Follow(ByteView request, const std::function<Status(ByteView)>& on_bytes);
+  Result<int> Follow(ByteView request, const std::function<Status(ByteView)>& on_bytes,
+                     const std::function<Status(uint64_t)>& on_waste);
 
   Options options_;
   UniqueFd socket_;

@@ -135,6 +135,10 @@ Result<std::string> ParseCancel(std::string_view text) {
   return stop;
 }
 
+std::string MirrorUrl(const std::string& mirror, const crypto::Sha256Digest& payload) {
+  return mirror + (mirror.ends_with('/') ? "a/" : "/a/") + ToHex(payload);
+}
+
 std::string ActionOfUrl(std::string_view url) {
   url = url.substr(0, url.find_first_of("?#"));
   const size_t slash = url.rfind('/');

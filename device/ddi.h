@@ -47,6 +47,9 @@ Result<Deployment> ParseDeployment(std::string_view json);
 // The id of the action to stop.
 Result<std::string> ParseCancel(std::string_view json);
 
+// Where a mirror serves a payload.
+std::string MirrorUrl(const std::string& mirror, const crypto::Sha256Digest& payload);
+
 // The action's id in ".../deploymentBase/81?c=5" and ".../cancelAction/81"; "" when there is none.
 std::string ActionOfUrl(std::string_view url);
 

@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "core/text.h"
+#include "device/contact.h"
 
 namespace till::device {
 namespace {
@@ -27,24 +28,6 @@ std::string EscapeSegment(std::string_view text) {
     }
   }
   return out;
-}
-
-// "https://host:port" of a URL.
-std::string_view OriginOf(std::string_view url) {
-  const size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return {};
-  return url.substr(0, url.find_first_of("/?#", scheme + 3));
-}
-
-Status CheckStatus(int status) {
-  const auto detail = static_cast<uint64_t>(status);
-  if (status == 200) return Ok();
-  if (status == 401 || status == 403) return Error{ErrorCode::kRefused, "the server refuses this terminal", detail};
-  if (status == 404 || status == 410) return Error{ErrorCode::kNotFound, "the server does not know it", detail};
-  if (status == 409 || status == 429 || status >= 500) {
-    return Error{ErrorCode::kUnavailable, "the server cannot answer now", detail};
-  }
-  return Error{ErrorCode::kInvalid, "the server's answer is not the expected one", detail};
 }
 
 }  // namespace
@@ -107,7 +90,7 @@ Result<std::optional<BaseAnswer>> DdiClient::Poll(bool fresh) {
   if (!fresh && !etag_.empty()) call.headers.push_back({"If-None-Match", etag_});
   const http::Reply reply = TILL_TRY(Send(std::move(call)));
   if (reply.status == 304) return std::optional<BaseAnswer>();
-  TILL_TRY(CheckStatus(reply.status));
+  TILL_TRY(JudgeHttpStatus(reply.status));
   BaseAnswer answer = TILL_TRY(ParseBase(reply.body));
   etag_ = std::string(reply.header("ETag"));
   return std::optional<BaseAnswer>(std::move(answer));
@@ -118,7 +101,7 @@ Result<Deployment> DdiClient::GetDeployment(const std::string& url) {
   call.url = url;
   call.headers.push_back({"Accept", "application/hal+json, application/json"});
   const http::Reply reply = TILL_TRY(Send(std::move(call)));
-  TILL_TRY(CheckStatus(reply.status));
+  TILL_TRY(JudgeHttpStatus(reply.status));
   return ParseDeployment(reply.body);
 }
 
@@ -127,7 +110,7 @@ Result<std::string> DdiClient::GetCancel(const std::string& url) {
   call.url = url;
   call.headers.push_back({"Accept", "application/hal+json, application/json"});
   const http::Reply reply = TILL_TRY(Send(std::move(call)));
-  TILL_TRY(CheckStatus(reply.status));
+  TILL_TRY(JudgeHttpStatus(reply.status));
   return ParseCancel(reply.body);
 }
 
@@ -139,7 +122,7 @@ Status DdiClient::PutConfigData(const std::string& url,
   call.headers.push_back({"Content-Type", "application/json"});
   call.body = ConfigDataBody(attributes);
   const http::Reply reply = TILL_TRY(Send(std::move(call)));
-  return CheckStatus(reply.status);
+  return JudgeHttpStatus(reply.status);
 }
 
 Status DdiClient::PostFeedback(const Feedback& feedback, int64_t unix_ms) {
@@ -150,7 +133,7 @@ Status DdiClient::PostFeedback(const Feedback& feedback, int64_t unix_ms) {
   call.headers.push_back({"Content-Type", "application/json"});
   call.body = FeedbackBody(feedback, unix_ms);
   const http::Reply reply = TILL_TRY(Send(std::move(call)));
-  return CheckStatus(reply.status);
+  return JudgeHttpStatus(reply.status);
 }
 
 Result<std::string> DdiClient::GetMetadata(const std::string& name, uint64_t max_bytes) {
@@ -158,7 +141,7 @@ Result<std::string> DdiClient::GetMetadata(const std::string& name, uint64_t max
   call.url = tuf_url_ + EscapeSegment(name);
   call.max_reply_bytes = max_bytes;
   http::Reply reply = TILL_TRY(http_.Send(call));  // signed and public: no token, and its own size cap
-  const Status status = CheckStatus(reply.status);
+  const Status status = JudgeHttpStatus(reply.status);
   // Public where it is served: a server that wants a token there (a stock hawkBit) does not serve it.
   if (!status.ok() && status.error().code == ErrorCode::kRefused) {
     return Error{ErrorCode::kNotFound, "the server has no signed metadata", status.error().detail};

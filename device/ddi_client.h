@@ -31,6 +31,7 @@ class DdiClient final : public UpdateServer {
   std::vector<http::HeaderField> HeadersFor(const std::string& url) const override;
   int64_t retry_after_s() const override { return retry_after_s_; }
   const std::string& base_url() const { return base_url_; }
+  std::string metadata_url() const override { return tuf_url_; }
   // "tilld/0.1.0 (pos-17)"
   static std::string UserAgent(const Config& config);
   // What every connection of this terminal has: its name, whom it trusts, its own certificate.

@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "core/file.h"
 #include "core/text.h"
 #include "device/contact.h"
 #include "device/faults.h"
+#include "device/restart.h"
 #include "device/root_chain.h"
 #include "device/trust.h"
 
@@ -18,24 +20,42 @@ namespace {
 
 constexpr int64_t kAnswerDeadlineMs = 10'000;
 constexpr int64_t kMetadataDeadlineMs = 10'000;  // then no more is asked for
+constexpr size_t kMostLinks = 16;                // of an offer, that are tried
 
 void Good(std::vector<Finding>& findings, std::string text) { findings.push_back({true, std::move(text), nullptr}); }
 
 void Bad(std::vector<Finding>& findings, const Fault& fault, const std::string& context) {
-  findings.push_back({false, Refuse(fault, context).Reason(), &fault});
+  findings.push_back(Failing(fault, context));
 }
+
+void Bad(std::vector<Finding>& findings, const Refusal& refusal) { Bad(findings, *refusal.fault, refusal.context); }
 
 void Bad(std::vector<Finding>& findings, const Fault& fault, const Error& error) {
   Bad(findings, fault, log::Describe(error));
 }
 
-void ExamineSlots(const Config& config, SlotId running, SlotBank& slots, std::vector<Finding>& findings) {
-  const auto reading = slots.OpenForReading(running);
-  if (!reading.ok()) return Bad(findings, kSlotUnusable, reading.error());
-  const auto spare = slots.OpenSpare(OtherSlot(running), running);
-  if (!spare.ok()) return Bad(findings, kSlotUnusable, spare.error());
+std::string SlotText(const ComponentSlots& place, SlotId slot) {
+  return std::string("slot ") + SlotName(slot) + " of " + place.name + ", " +
+         (slot == SlotId::kA ? place.slot_a : place.slot_b);
+}
+
+void ExamineSlots(const Config& config, SlotId running, std::vector<Finding>& findings) {
+  const auto places = ComponentsOf(config);
+  uint64_t spare_bytes = 0;
+  for (size_t i = 0; places.ok() && i < places->size(); i++) {
+    const ComponentSlots& place = (*places)[i];
+    const auto slots = SlotsAt(place.slot_a, place.slot_b);
+    const auto reading = slots->OpenForReading(running);
+    const auto spare = slots->OpenSpare(OtherSlot(running), running);
+    const SlotId bad = reading.ok() ? OtherSlot(running) : running;
+    if (!reading.ok() || !spare.ok()) {
+      const Error& error = reading.ok() ? spare.error() : reading.error();
+      return Bad(findings, kSlotUnusable, SlotText(place, bad) + ": " + log::Describe(error));
+    }
+    if (i == 0) spare_bytes = (*spare)->size();
+  }
   Good(findings, "board " + config.board + ", running slot " + SlotName(running) + ", spare slot " +
-                     SlotName(OtherSlot(running)) + " (" + FormatSize((*spare)->size()) + ")");
+                     SlotName(OtherSlot(running)) + " (" + FormatSize(spare_bytes) + ")");
 }
 
 void ExamineRecord(BootControl& boot, std::vector<Finding>& findings) {
@@ -55,7 +75,11 @@ void ExamineImage(Journal& journal, const Config& config, SlotId running, std::v
   const SlotImage& image = journal.state().slot(running);
   if (!image.known) return Bad(findings, kImageUnknown, std::string("slot ") + SlotName(running));
   auto slot = OpenSlotForReading(running == SlotId::kA ? config.slot_a : config.slot_b);
-  if (!slot.ok()) return Bad(findings, kSlotUnusable, slot.error());
+  if (!slot.ok()) {
+    return Bad(
+        findings, kSlotUnusable,
+        SlotText({config.component, config.slot_a, config.slot_b}, running) + ": " + log::Describe(slot.error()));
+  }
   ImageInSlot view(**slot, image.length_bytes);
   const auto digest = crypto::Sha256OfSource(view);
   if (!digest.ok() || *digest != image.sha256) return Bad(findings, kImageChanged, image.version);
@@ -102,7 +126,10 @@ void ExamineChecks(const Config& config, std::vector<Finding>& findings) {
     }
   }
   closedir(folder);
-  if (count == 0) return Bad(findings, kHealthFolder, config.health_dir + " holds no check");
+  if (count == 0) {
+    const char* then = HealthRequired(config) ? ": every update will be rolled back" : "";
+    return Bad(findings, kHealthFolder, config.health_dir + " holds no check" + then);
+  }
   Good(findings, std::to_string(count) + " health checks in " + config.health_dir);
 }
 
@@ -125,13 +152,21 @@ void ExamineKept(const Config& config, std::vector<Finding>& findings) {
   struct stat secret;
   for (const std::string& path : {config.token_file, config.key_file}) {
     if (!path.empty() && stat(path.c_str(), &secret) == 0 && (secret.st_mode & 077) != 0) {
-      return Bad(findings, kProvision, path + " can be read by others: chmod 600");
+      char mode[8];
+      snprintf(mode, sizeof mode, "%04o", static_cast<unsigned>(secret.st_mode & 07777));
+      return Bad(findings, kSecretOpen, path + ", mode " + mode + ": chmod 600 " + path);
     }
   }
-  if (!config.ca_file.empty() && !ReadTextFile(config.ca_file).ok()) {
-    return Bad(findings, kConfigIncomplete, "ca_file " + config.ca_file + " cannot be read");
-  }
   Good(findings, "settings and secrets are kept outside the slots");
+}
+
+void ExamineRestart(const Config& config, std::vector<Finding>& findings) {
+  if (config.reboot == "exit") return Good(findings, "restart: tilld ends with 10, whoever started it restarts");
+  const Status there = LookForRestart(config.reboot);
+  if (!there.ok()) {
+    return Bad(findings, kRestartMissing, "reboot = " + config.reboot + ": " + log::Describe(there.error()));
+  }
+  Good(findings, "restart: " + config.reboot);
 }
 
 void ExamineDownloader(const Config& config, SlotId running, std::vector<Finding>& findings) {
@@ -187,35 +222,104 @@ void ExamineMetadata(const Config& config, const std::string& root, DdiClient& d
     return Good(findings, "it serves no signed metadata: a release is believed only with release.tuf beside it");
   }
   const bool away = error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kInvalid;
-  if (away) return Bad(findings, *ContactRefusal(error).fault, error);
+  if (away) return Bad(findings, ContactRefusal(error, ddi.metadata_url()));
   Bad(findings, Trust::IsExpiry(error) ? kTrustExpired : kTrustRefused, error);
 }
 
-void ExamineServer(const Config& config, const std::string& token, const std::string& root, Clock& clock,
-                   std::vector<Finding>& findings) {
-  DdiClient ddi(config, token, nullptr, nullptr, kAnswerDeadlineMs);
+// Would a release be taken here at all? Judged by what the server signs now, or offline by what is kept.
+void ExamineIdentity(const Config& config, Trust& trust, std::vector<Finding>& findings) {
+  TerminalFacts facts;
+  facts.board = config.board;
+  facts.product = config.product;
+  facts.component = config.component;
+  if (const auto refusal = trust.CheckIdentity(facts)) return Bad(findings, *refusal);
+  Good(findings, "board and product: no signed image speaks against " + config.board + ", " + config.product);
+}
+
+void ExamineServedIdentity(const Config& config, const std::string& root, DdiClient& ddi, Clock& clock,
+                           std::vector<Finding>& findings) {
+  const std::string folder = config.run_dir + "/doctor.tuf";
+  const auto trust = Trust::Open(folder, root, clock);
+  const auto fetch = [&](const std::string& name, uint64_t max_bytes) { return ddi.GetMetadata(name, max_bytes); };
+  if (trust.ok() && (*trust)->Refresh(fetch).ok()) ExamineIdentity(config, **trust, findings);
+  for (const char* role : {"root", "timestamp", "snapshot", "targets", "deltas"}) {
+    unlink((folder + "/" + role + ".json").c_str());
+  }
+  rmdir(folder.c_str());
+}
+
+// One byte of what a link leads to, by the process that will download it.
+void ExamineLink(const Config& config, ConfinedFetcher& fetcher, const PayloadSource& source, uint64_t size_bytes,
+                 std::vector<Finding>& findings) {
+  const auto status = fetcher.Fetch(source, {0, size_bytes, 1}, [](ByteView) { return Ok(); });
+  const Status judged = status.ok() ? JudgeHttpStatus(*status) : Status(status.error());
+  if (!judged.ok()) return Bad(findings, LinkRefusal(judged.error(), source.url, config.server));
+  Good(findings, "link " + ShownUrl(source.url));
+}
+
+// The links that the server hands out are as much a part of an update as the server is.
+void ExamineLinks(const Config& config, const BaseAnswer& answer, DdiClient& ddi, std::vector<Finding>& findings) {
+  if (!answer.cancel_url.empty()) {
+    const auto stop = ddi.GetCancel(answer.cancel_url);
+    if (!stop.ok()) return Bad(findings, LinkRefusal(stop.error(), answer.cancel_url, config.server));
+  }
+  if (answer.deployment_url.empty()) return;
+  const auto offered = ddi.GetDeployment(answer.deployment_url);
+  if (!offered.ok()) return Bad(findings, LinkRefusal(offered.error(), answer.deployment_url, config.server));
+  ConfinedFetcher fetcher(FetcherOptions(config));
+  size_t left = kMostLinks;
+  for (const DdiChunk& chunk : offered->chunks) {
+    for (const DdiArtifact& artifact : chunk.artifacts) {
+      std::vector<std::string> urls;
+      if (&artifact == &chunk.artifacts.front()) {
+        for (const std::string& mirror : chunk.mirrors) urls.push_back(MirrorUrl(mirror, artifact.sha256));
+      }
+      if (!artifact.url.empty()) urls.push_back(artifact.url);
+      for (const std::string& url : urls) {
+        if (left == 0) return;
+        left--;
+        ExamineLink(config, fetcher, {url, ddi.HeadersFor(url)}, artifact.size_bytes, findings);
+      }
+    }
+  }
+}
+
+void ExamineServer(const DoctorInput& input, const std::string& root, Clock& clock, std::vector<Finding>& findings) {
+  const Config& config = input.config;
+  DdiClient ddi(config, input.token, nullptr, nullptr, kAnswerDeadlineMs);
   const auto polled = ddi.Poll(true);
   if (polled.ok()) {
     Good(findings, "server " + config.server + " knows " + config.controller_id);
+    if (*polled) ExamineLinks(config, **polled, ddi, findings);
   } else {
-    Bad(findings, *ContactRefusal(polled.error()).fault, polled.error());
+    Bad(findings, ContactRefusal(polled.error(), config.server));
   }
-  const bool there = polled.ok() || ContactRefusal(polled.error()).fault == &kServerRefuses;
-  if (there && !root.empty()) ExamineMetadata(config, root, ddi, clock, findings);
+  const bool there = polled.ok() || ContactRefusal(polled.error(), config.server).fault == &kServerRefuses;
+  if (!there || root.empty()) return;
+  ExamineMetadata(config, root, ddi, clock, findings);
+  ExamineServedIdentity(config, root, ddi, clock, findings);
 }
 
 }  // namespace
 
-std::vector<Finding> Examine(const Config& config, const std::string& token, SlotId running, Parts parts,
-                             bool offline) {
+Finding Failing(const Fault& fault, const std::string& context) {
+  return {false, Refuse(fault, context).Reason(), &fault};
+}
+
+std::vector<Finding> Examine(const DoctorInput& input, Parts parts) {
+  const Config& config = input.config;
   std::vector<Finding> findings;
-  ExamineSlots(config, running, *parts.slots, findings);
+  ExamineSlots(config, input.running, findings);
   ExamineBoard(config, findings);
   ExamineDataFolder(config, findings);
-  BootControl boot(std::move(parts.boot_record));
-  ExamineRecord(boot, findings);
-  Journal journal(std::move(parts.journal));
-  ExamineImage(journal, config, running, findings);
+  if (parts.boot_record) {
+    BootControl boot(std::move(parts.boot_record));
+    ExamineRecord(boot, findings);
+  }
+  if (parts.journal) {
+    Journal journal(std::move(parts.journal));
+    ExamineImage(journal, config, input.running, findings);
+  }
   if (Trust::IsTooEarly(parts.clock->UnixMs() / 1000)) {
     Bad(findings, kClockUnknown, FormatUtc(parts.clock->UnixMs() / 1000));
   } else {
@@ -224,8 +328,13 @@ std::vector<Finding> Examine(const Config& config, const std::string& token, Slo
   const std::string root = ExamineRoot(config, findings);
   ExamineChecks(config, findings);
   ExamineKept(config, findings);
-  ExamineDownloader(config, running, findings);
-  if (!offline) ExamineServer(config, token, root, *parts.clock, findings);
+  ExamineRestart(config, findings);
+  ExamineDownloader(config, input.running, findings);
+  if (!input.offline) {
+    ExamineServer(input, root, *parts.clock, findings);
+  } else if (const auto kept = Trust::Open(TrustFolder(config), "", *parts.clock); kept.ok()) {
+    ExamineIdentity(config, **kept, findings);
+  }
   return findings;
 }
 

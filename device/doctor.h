@@ -16,6 +16,16 @@ struct Finding {
 
 // Writes the boot record once (the same state), reads everything else. The server is asked (half a minute at the
 // most) unless `offline`.
-std::vector<Finding> Examine(const Config& config, const std::string& token, SlotId running, Parts parts, bool offline);
+Finding Failing(const Fault& fault, const std::string& context);
+
+struct DoctorInput {
+  const Config& config;
+  std::string token;
+  SlotId running = SlotId::kA;
+  bool offline = false;
+};
+
+// Whatever of `parts` is not there is left out.
+std::vector<Finding> Examine(const DoctorInput& input, Parts parts);
 
 }  // namespace till::device

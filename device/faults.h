@@ -53,6 +53,21 @@ inline constexpr Fault kTrustExpired{"T2044", "the signed metadata has expired",
 inline constexpr Fault kTrustMissing{"T2045", "the signed metadata cannot be had", "tillpack publish brings it to a tillhub; for a server that serves none upload out/release.tuf beside the payload"};
 // Compared are the root given, or trusted_root, and the one in data_dir/tuf, which counts: the newer of both must be signed by the keys of the older.
 inline constexpr Fault kOtherRoot{"T2046", "the trusted root is of another repository than the one kept here", "give the newest N.root.json of the repository that this terminal follows; to move it to another one: tilld provision --root FILE --replace-root, which forgets what the old one proved"};
+inline constexpr Fault kLinkNowhere{"T2047", "a link that the update server handed out leads nowhere", "the link is made at the hub: check its --base-url, the path that a proxy in front of it adds or takes away, and the mirrors (edges) it names"};
+inline constexpr Fault kLinkAway{"T2048", "the host of a link does not answer", "it is tried again by itself; check the host and port in the link: the hub's --base-url and its edges name them"};
+inline constexpr Fault kLinkCertificate{"T2049", "the certificate of a link's host does not verify", "check that ca_file holds the authority that signed it too, and that it names the host in the link"};
+inline constexpr Fault kWaits{"T2050", "the update waits", "nothing is broken: tilld why says who objects; try again later"};
+inline constexpr Fault kNoSuchLock{"T2051", "no lock of that name is held", "it ended by itself, or was taken under another --reason: tilld why lists what is held"};
+inline constexpr Fault kAnswerTooLate{"T2052", "the answer comes too late", "the restart has begun, or is behind: it cannot be put off any more"};
+inline constexpr Fault kNobodyAsks{"T2053", "no update asks for an answer", "tilld status says what goes on; an answer is asked for when consent = ask and an update is under way"};
+inline constexpr Fault kMediumDamaged{"T2054", "a file of the medium is damaged", "copy the release to the medium again, and unmount it before you pull it; if it happens again, take another medium"};
+inline constexpr Fault kOldName{"T2055", "a setting comes from an environment variable by its old name", "write TILLD_... for TILL_...: the old names go with the next release"};
+inline constexpr Fault kCommandMissing{"T2056", "the command cannot be run", "check its path; nothing was run, and the lock is released"};
+inline constexpr Fault kSpeaksNoHttp{"T2057", "the update server is there and speaks no HTTP", "check the port, and that 'server' begins with https:// where the hub has a certificate"};
+inline constexpr Fault kRestartMissing{"T2058", "the program that restarts the terminal is not there", "set 'reboot' in tilld.conf to a command that this system has, or to 'exit' where whoever started tilld restarts"};
+inline constexpr Fault kUpdateFailed{"T2059", "the update failed", "the reason is above and went to the hub; tilld why --bundle holds what was kept of it"};
+inline constexpr Fault kLocksShut{"T2060", "this user may take no locks", "set lock_group in tilld.conf to a group that it belongs to, and restart tilld"};
+inline constexpr Fault kSecretOpen{"T2061", "a secret can be read by others", "chmod 600 the file that is named above, and nothing else: its folder stays as it is"};
 // clang-format on
 
 }  // namespace till::device

@@ -67,6 +67,7 @@ struct Installer::Job {
   const PayloadSource* partial_from = nullptr;
   bool mixed = false;  // `partial` holds bytes of two sources
   const PayloadSource* current = nullptr;
+  std::optional<Error> trouble;  // why `current` did not deliver
 
   std::optional<delta::PayloadHeader> header;
   std::optional<WatchedSource> base;
@@ -281,18 +282,21 @@ Status Installer::Job::OnBytes(ByteView bytes) {
 // One source, until it ends. kGoOn: it gave all it had.
 Installer::Job::Flow Installer::Job::Download(const PayloadSource& source) {
   current = &source;
+  trouble.reset();
   flow = Flow::kGoOn;
   const FetchRange range{position(), input.plan.payload_bytes};
   const auto status = fetcher.Fetch(source, range, [this](ByteView bytes) { return OnBytes(bytes); });
+  if (flow == Flow::kNextSource) trouble = Error{ErrorCode::kCorrupt, "it served wrong bytes", position()};
   if (flow != Flow::kGoOn) return flow;
   if (!status.ok()) {
     if (status.error().code == ErrorCode::kCanceled) return EndWith(InstallEnd::Kind::kInterrupted);
+    trouble = status.error();
     log::Warn("a source ended early", {{"url", source.url}, {"at", position()}, {"cause", status.error()}});
     return flow = status.error().code == ErrorCode::kUnavailable ? Flow::kGoOn : Flow::kNextSource;
   }
-  if (*status != 200 && *status != 206) {
-    log::Warn("a source does not have the payload", {{"url", source.url}, {"status", *status}});
-  }
+  const Status judged = JudgeHttpStatus(*status);
+  trouble = judged.ok() ? Error{ErrorCode::kUnavailable, "it gave less than the payload", position()} : judged.error();
+  if (!judged.ok()) log::Warn("a source does not have the payload", {{"url", source.url}, {"status", *status}});
   return flow;
 }
 
@@ -323,6 +327,7 @@ InstallEnd Installer::Job::Run() {
     const Flow next = Download(*round.current());
     if (next == Flow::kEnd || next == Flow::kRestart || next == Flow::kJump) continue;
     if (chunks && next_chunk >= chunks->chunk_count() && partial.empty() && next == Flow::kGoOn) continue;
+    if (trouble) round.Blame(*trouble);
     if (next == Flow::kNextSource) {
       const bool whose = !mixed;  // a wrong chunk of two sources: this one is asked for all of it
       DropPartial();
@@ -334,7 +339,9 @@ InstallEnd Installer::Job::Run() {
   }
   end.received_bytes = furthest;
   if (end.kind == InstallEnd::Kind::kInterrupted && round.all_dropped() > 0) {
-    RefuseWith(Refuse(kPayloadDamaged, std::to_string(round.all_dropped()) + " sources tried"));
+    RefuseWith(Refuse(kPayloadDamaged, NobodyDelivers(round.troubles()).context));
+  } else if (end.kind == InstallEnd::Kind::kInterrupted && flow != Flow::kEnd && !round.current()) {
+    end.refusal = NobodyDelivers(round.troubles());
   }
   return end;
 }

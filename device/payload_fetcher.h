@@ -29,6 +29,15 @@ class PayloadFetcher {
   // Gives the bytes of the range, in order; answers the HTTP status (nothing came unless 200 or 206).
   virtual Result<int> Fetch(const PayloadSource& source, const FetchRange& range,
                             const std::function<Status(ByteView)>& on_bytes) = 0;
+  // Told of body bytes that came and were not of the range: who counts what a link costs counts them too. Its Error
+  // ends the transfer. Null: nobody counts.
+  void set_on_waste(std::function<Status(uint64_t bytes)> on_waste) { on_waste_ = std::move(on_waste); }
+
+ protected:
+  Status Waste(uint64_t bytes) { return on_waste_ ? on_waste_(bytes) : Ok(); }
+
+ private:
+  std::function<Status(uint64_t bytes)> on_waste_;
 };
 
 }  // namespace till::device

@@ -54,8 +54,9 @@ Result<ProvisionStep> PlaceToken(const Config& config, const std::string& source
   if (!source.empty() && source != config.token_file) {
     const std::string token(Trim(TILL_TRY(ReadTextFile(source, 4096))));
     if (token.empty()) return Error{ErrorCode::kInvalid, "the token is empty"};
-    TILL_TRY(WriteSecret(config.token_file, token + "\n"));
-    step.changed = true;
+    const auto placed = ReadTextFile(config.token_file, 4096);
+    step.changed = !placed.ok() || Trim(*placed) != token;
+    if (step.changed) TILL_TRY(WriteSecret(config.token_file, token + "\n"));
   }
   TILL_TRY(KeepSecret(config.token_file));
   return step;
@@ -68,9 +69,11 @@ Result<ProvisionStep> PlaceRoot(const Config& config, const std::string& source,
     // Before it is placed it is read by who will have to trust it; Open() alone reads one kept from before instead.
     TILL_TRY(tuf::TrustedSet::FromRoot(root, tuf::SizeCaps{}));
     TILL_TRY(Trust::Open(TrustFolder(config), root, clock));
+    const auto placed = ReadTextFile(config.trusted_root, 64 << 10);
+    step.changed = !placed.ok() || *placed != root;
+    if (!step.changed) return step;
     TILL_TRY(MakeFolders(FolderOf(config.trusted_root)));
     TILL_TRY(WriteFileAtomically(config.trusted_root, AsBytes(root)));
-    step.changed = true;
     return step;
   }
   const std::string root = TILL_TRY(ReadTextFile(config.trusted_root, 64 << 10));
@@ -118,7 +121,7 @@ std::optional<Refusal> Provision(const Config& config, const ProvisionInput& inp
   if (input.adopt.version.empty()) return std::nullopt;
   Adopted adopted;
   if (auto refusal = Adopt(config, input.adopt, std::move(parts), adopted)) return refusal;
-  steps.push_back({"slots", true,
+  steps.push_back({"slots", adopted.changed,
                    std::string("slot ") + SlotName(input.adopt.slot) + " holds " + adopted.image.version + ", " +
                        ToHex(adopted.image.sha256).substr(0, 16)});
   return std::nullopt;

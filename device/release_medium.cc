@@ -1,27 +1,33 @@
 #include "device/release_medium.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 
+#include "core/json/json.h"
+#include "core/log.h"
 #include "device/agent_report.h"
+#include "device/open_beneath.h"
 
 namespace till::device {
 namespace {
 
 constexpr size_t kMaxPayloads = 64;
+constexpr uint64_t kMaxRecordBytes = 1 << 20;  // of release.json
 constexpr char kScheme[] = "medium:";
 
 struct CloseFolder {
   void operator()(DIR* folder) const { closedir(folder); }
 };
 
-std::vector<std::string> FilesIn(const std::string& folder) {
+std::vector<std::string> FilesIn(UniqueFd folder) {
   std::vector<std::string> names;
-  const std::unique_ptr<DIR, CloseFolder> open(opendir(folder.c_str()));
+  const std::unique_ptr<DIR, CloseFolder> open(fdopendir(folder.get()));
   if (!open) return names;
+  (void)folder.Release();  // the stream's now
   while (const dirent* entry = readdir(open.get())) {
     if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
   }
@@ -51,49 +57,87 @@ class PartOfFile final : public Source {
 
 void ReleaseMedium::Take(const std::string& name, Place place) {
   const std::string base = BaseName(name);
-  if (base.ends_with(".json") && base != "release.json") metadata_.emplace(base, place);
+  if (base == "release.json") {
+    if (!record_) record_ = std::move(place);
+    return;
+  }
+  if (base.ends_with(".json")) metadata_.emplace(base, place);
   if (base.ends_with(".till") && payloads_.size() < kMaxPayloads) payloads_.emplace(base, place);
 }
 
-Status ReleaseMedium::TakeArchive(const std::string& path) {
-  FileSource file = TILL_TRY(FileSource::Open(path));
+Status ReleaseMedium::TakeArchive(const Place& archive) {
+  FileSource file = TILL_TRY(OpenFileAt(archive));
   for (const TarMember& member : TILL_TRY(IndexTar(file))) {
-    Take(member.name, {path, false, member.offset, member.length});
+    Take(member.name, {archive.folder, archive.path, false, member.offset, member.length});
   }
   return Ok();
 }
 
-void ReleaseMedium::TakeFiles(const std::string& folder) {
-  for (const std::string& name : FilesIn(folder)) {
-    std::string path = folder;
-    path.append("/").append(name);
-    // Whoever made the stick does not name files of the terminal's own, nor pipes that never answer.
-    struct stat about;
-    if (lstat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) continue;
-    Take(name, {.path = std::move(path)});
+// Whoever made the stick does not name files of the terminal's own, nor pipes that never answer.
+void ReleaseMedium::TakeFiles(const UniqueFd& folder, const std::string& below) {
+  auto open = below.empty() ? OpenFile(path_, O_RDONLY | O_DIRECTORY) : OpenBeneath(folder.get(), below, O_DIRECTORY);
+  if (!open.ok()) {
+    if (open.error().code != ErrorCode::kNotFound) {
+      log::Warn("a folder of the medium is left out", {{"name", below}, {"cause", open.error()}});
+    }
+    return;
+  }
+  for (const std::string& name : FilesIn(std::move(*open))) {
+    Place place{.folder = &folder, .path = below.empty() ? name : below + "/" + name};
+    const auto file = OpenFileAt(place);
+    if (file.ok()) Take(name, std::move(place));
   }
 }
 
-Status ReleaseMedium::TakeFolder(const std::string& folder) {
-  TakeFiles(folder);
-  for (const char* tuf : {"/tuf", "/../tuf"}) TakeFiles(folder + tuf);
-  const std::string trust = folder + "/release.tuf";
-  struct stat about;
-  return lstat(trust.c_str(), &about) == 0 && S_ISREG(about.st_mode) ? TakeArchive(trust) : Ok();
+Status ReleaseMedium::TakeFolder() {
+  folder_ = TILL_TRY(OpenFile(path_, O_RDONLY | O_DIRECTORY));
+  parent_ = TILL_TRY(OpenFile(path_ + "/..", O_RDONLY | O_DIRECTORY));
+  TakeFiles(folder_, "");
+  TakeFiles(folder_, "tuf");
+  TakeFiles(parent_, "tuf");
+  const Place trust{.folder = &folder_, .path = "release.tuf"};
+  return OpenFileAt(trust).ok() ? TakeArchive(trust) : Ok();
 }
 
 Result<std::unique_ptr<ReleaseMedium>> ReleaseMedium::Open(const std::string& path) {
   struct stat about;
   if (stat(path.c_str(), &about) != 0) return SystemError("cannot find the release");
-  std::unique_ptr<ReleaseMedium> medium(new ReleaseMedium);
-  TILL_TRY(S_ISDIR(about.st_mode) ? medium->TakeFolder(path) : medium->TakeArchive(path));
+  std::unique_ptr<ReleaseMedium> medium(new ReleaseMedium(path));
+  TILL_TRY(S_ISDIR(about.st_mode) ? medium->TakeFolder() : medium->TakeArchive({.path = path}));
   return medium;
 }
 
-Result<std::unique_ptr<Source>> ReleaseMedium::OpenPlace(const Place& place) {
-  FileSource file = TILL_TRY(FileSource::Open(place.path));
+Result<FileSource> ReleaseMedium::OpenFileAt(const Place& place) const {
+  const bool below = place.folder != nullptr;
+  UniqueFd fd = TILL_TRY(below ? OpenBeneath(place.folder->get(), place.path, O_RDONLY)
+                               : OpenFile(place.path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  struct stat about;
+  if (fstat(fd.get(), &about) != 0) return SystemError("cannot look at it");
+  if (!S_ISREG(about.st_mode)) return Error{ErrorCode::kRefused, "it is no regular file"};
+  return FileSource(std::move(fd), static_cast<uint64_t>(about.st_size));
+}
+
+Result<std::unique_ptr<Source>> ReleaseMedium::OpenPlace(const Place& place) const {
+  FileSource file = TILL_TRY(OpenFileAt(place));
   if (place.whole) return std::unique_ptr<Source>(std::make_unique<FileSource>(std::move(file)));
   return std::unique_ptr<Source>(std::make_unique<PartOfFile>(std::move(file), place.offset, place.length));
+}
+
+std::optional<crypto::Sha256Digest> ReleaseMedium::RecordedHash(const std::string& name) {
+  const auto source = record_ ? OpenPlace(*record_) : Result<std::unique_ptr<Source>>(Error{ErrorCode::kNotFound, ""});
+  if (!source.ok() || (*source)->size() > kMaxRecordBytes) return std::nullopt;
+  Bytes bytes((*source)->size());
+  if (!ReadFully(**source, 0, bytes).ok()) return std::nullopt;
+  const auto record = json::Parse(AsText(bytes));
+  if (!record.ok()) return std::nullopt;
+  for (const json::Value& component : (*record)["components"].items()) {
+    for (const json::Value& payload : component["payloads"].items()) {
+      if (payload["file"].AsString() != name) continue;
+      const auto digest = crypto::ParseSha256(payload["sha256"].AsString());
+      if (digest.ok()) return *digest;
+    }
+  }
+  return std::nullopt;
 }
 
 Result<std::string> ReleaseMedium::ReadMetadata(const std::string& name, uint64_t max_bytes) {
@@ -128,9 +172,17 @@ Result<std::unique_ptr<MediumServer>> MediumServer::Make(ReleaseMedium& medium) 
   std::unique_ptr<MediumServer> server(new MediumServer(medium));
   const auto payloads = TILL_TRY(medium.Payloads());
   if (payloads.empty()) return Error{ErrorCode::kNotFound, "there is no payload (*.till)"};
+  if (!medium.has_metadata()) {
+    return Error{ErrorCode::kNotFound, "there is no signed metadata: no tuf/timestamp.json in it or beside it"};
+  }
   crypto::Sha256 all;
   for (const ReleaseMedium::Payload& payload : payloads) {
     all.Update(payload.sha256);
+    const auto recorded = medium.RecordedHash(payload.name);
+    if (recorded && *recorded != payload.sha256) {
+      server->damaged_.push_back(payload.name);
+      continue;
+    }
     auto& chunks = server->deployment_.chunks;
     const auto known = std::find_if(chunks.begin(), chunks.end(),
                                     [&](const DdiChunk& chunk) { return chunk.name == payload.component; });

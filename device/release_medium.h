@@ -3,11 +3,13 @@
 //   A medium stands in the server's and the downloader's place: MediumServer offers what lies there as an action that
 //   no server hears of, MediumFetcher reads its payloads. Nothing on it is believed: metadata is verified, payloads are
 //   checked chunk by chunk, as from the network.
-//   Bounds: 64 payloads. Errors: kNotFound, kCorrupt, kIo. One thread.
+//   Of a folder only what lies below it, or in `tuf` beside it, is opened, and no link in it is followed.
+//   Bounds: 64 payloads. Errors: kNotFound, kCorrupt, kIo, kRefused. One thread.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,8 @@ namespace till::device {
 class ReleaseMedium {
  public:
   static Result<std::unique_ptr<ReleaseMedium>> Open(const std::string& path);
+  const std::string& path() const { return path_; }
+  bool has_metadata() const { return metadata_.contains("timestamp.json"); }
 
   // "timestamp.json", "3.root.json": kNotFound when it is not there.
   Result<std::string> ReadMetadata(const std::string& name, uint64_t max_bytes);
@@ -33,21 +37,29 @@ class ReleaseMedium {
   // Hashed, one read of each.
   Result<std::vector<Payload>> Payloads();
   Result<std::unique_ptr<Source>> OpenPayload(const std::string& name);
+  // What the packer's release.json says a payload's hash is; nothing where it says nothing. It is not signed: good for
+  // telling a damaged file from a strange one, and for no more.
+  std::optional<crypto::Sha256Digest> RecordedHash(const std::string& name);
 
  private:
   struct Place {
-    std::string path;   // of the file
-    bool whole = true;  // else the part of it at `offset`
+    const UniqueFd* folder = nullptr;  // that `path` lies below; null: the medium itself, as it was given
+    std::string path;                  // of the file
+    bool whole = true;                 // else the part of it at `offset`
     uint64_t offset = 0;
     uint64_t length = 0;
   };
-  ReleaseMedium() = default;
-  Status TakeFolder(const std::string& folder);
-  void TakeFiles(const std::string& folder);
-  Status TakeArchive(const std::string& path);
+  explicit ReleaseMedium(std::string path) : path_(std::move(path)) {}
+  Status TakeFolder();
+  void TakeFiles(const UniqueFd& folder, const std::string& below);
+  Status TakeArchive(const Place& archive);
   void Take(const std::string& name, Place place);
-  static Result<std::unique_ptr<Source>> OpenPlace(const Place& place);
+  Result<FileSource> OpenFileAt(const Place& place) const;
+  Result<std::unique_ptr<Source>> OpenPlace(const Place& place) const;
 
+  std::string path_;
+  UniqueFd folder_, parent_;
+  std::optional<Place> record_;            // release.json
   std::map<std::string, Place> metadata_;  // by plain name
   std::map<std::string, Place> payloads_;
 };
@@ -65,12 +77,17 @@ class MediumServer final : public UpdateServer {
   Status PostFeedback(const Feedback& feedback, int64_t unix_ms) override;
   Result<std::string> GetMetadata(const std::string& name, uint64_t max_bytes) override;
   std::vector<http::HeaderField> HeadersFor(const std::string& url) const override;
+  std::string metadata_url() const override { return medium_.path() + ": "; }
   bool takes_reports() const override { return false; }
+  // Payloads that are not what release.json says they are: not offered.
+  const std::vector<std::string>& damaged() const { return damaged_; }
+  bool offers_anything() const { return !deployment_.chunks.empty(); }
 
  private:
   explicit MediumServer(ReleaseMedium& medium) : medium_(medium) {}
   ReleaseMedium& medium_;
   Deployment deployment_;
+  std::vector<std::string> damaged_;
 };
 
 class MediumFetcher final : public PayloadFetcher {

@@ -1,13 +1,11 @@
 #include "device/runner.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "device/faults.h"
 #include "device/record_flash.h"
+#include "device/restart.h"
 #include "device/stop_signal.h"
 
 namespace till::device {
@@ -69,6 +67,7 @@ Runner::Runner(const Config& config, std::string token, SlotId running, Parts pa
   const auto components = ComponentsOf(config);
   for (size_t i = 0; components.ok() && i < components->size() && i <= more_slots_.size(); i++) {
     components_.push_back((*components)[i].name);
+    places_.push_back((*components)[i]);
   }
   const auto earliest = [this] { return judge_ && judge_->ClockIsWrong() ? judge_->NowUnixS() : int64_t{0}; };
   if (!server_) server_ = std::make_unique<DdiClient>(config, token_, &StopAsked(), earliest);
@@ -76,6 +75,21 @@ Runner::Runner(const Config& config, std::string token, SlotId running, Parts pa
   ConfinedFetcher::Options options = FetcherOptions(config);
   options.http.earliest_unix_s = earliest;
   fetcher_ = std::make_unique<ConfinedFetcher>(std::move(options));
+}
+
+const Refusal* Runner::hindrance() const {
+  for (const std::optional<Refusal>* each : {&contact_, &hindrance_, &slot_trouble_}) {
+    if (*each) return &**each;
+  }
+  return nullptr;
+}
+
+// With the slot's name: "slot b of rootfs, /dev/mtd5: not found".
+Refusal Runner::SlotRefusal(const Error& error, size_t component, SlotId slot) const {
+  const ComponentSlots& place = places_[component];
+  const std::string& path = slot == SlotId::kA ? place.slot_a : place.slot_b;
+  return Refuse(kSlotUnusable, std::string("slot ") + SlotName(slot) + " of " + place.name + ", " + path + ": " +
+                                   log::Describe(error));
 }
 
 void Runner::Complain(const Refusal& refusal) {
@@ -113,6 +127,7 @@ Runner::Outcome Runner::Emit(Event::Kind kind, std::string text) const {
 
 Runner::Outcome Runner::EmitRefused(const Refusal& refusal) {
   Complain(refusal);
+  refused_ = refusal;
   return Emit(Event::Kind::kRefused, refusal.Reason());
 }
 
@@ -169,7 +184,10 @@ bool Runner::VerifyRunningImage(size_t component) {
   const std::string where = components_[component] + " in slot " + SlotName(running_);
   if (!image.known) return Complain(Refuse(kImageUnknown, where)), false;
   auto slot = bank(component).OpenForReading(running_);
-  if (!slot.ok()) return Complain(Refuse(kSlotUnusable, slot.error())), false;
+  if (!slot.ok()) {
+    slot_trouble_ = SlotRefusal(slot.error(), component, running_);
+    return Complain(*slot_trouble_), false;
+  }
   ImageInSlot view(**slot, image.length_bytes);
   const auto digest = crypto::Sha256OfSource(view);
   if (digest.ok() && *digest == image.sha256) return true;
@@ -196,6 +214,10 @@ std::optional<Refusal> Runner::OpenTrust() {
 
 std::optional<Refusal> Runner::Start() {
   status_.Recall();
+  const Status locks = locks_.Prepare(config_.lock_group);
+  if (!locks.ok())
+    return Refuse(kDataFolder,
+                  config_.run_dir + "/locks, lock_group " + config_.lock_group + ": " + log::Describe(locks.error()));
   const Status loaded = journal_.Load();
   if (!loaded.ok()) return Refuse(kJournal, loaded.error());
   const Status journal_firm = journal_.MakeFirm();
@@ -220,6 +242,18 @@ std::optional<Refusal> Runner::Start() {
 
 // --- The loop ---
 
+// What an action that ended came to, for whoever asked for one cycle.
+void Runner::Note(const Step& step) {
+  if (step.ending == Ending::kNone) return;
+  ending_ = step.ending;
+  ending_reason_ = step.reason;
+  if (step.ending == Ending::kFailed) {
+    if (!hindrance_) hindrance_ = refused_ ? *refused_ : Refuse(kUpdateFailed, step.reason);
+    KeepFailure();
+  }
+  refused_.reset();
+}
+
 RunEnd Runner::Run(bool once) {
   once_ = once;
   Event event = Make(Event::Kind::kStarted);
@@ -229,16 +263,13 @@ RunEnd Runner::Run(bool once) {
     event.clock_is_right = !judge_->ClockIsWrong();
     if (state_.phase == Phase::kTrying && event.kind == Event::Kind::kStarted) event.details = KernelDetails();
     const Step step = Decide(state_, event);
-    const bool failed = step.state.trouble.unix_s != state_.trouble.unix_s ||
-                        step.state.trouble.action != state_.trouble.action ||
-                        step.state.trouble.text != state_.trouble.text;
     const Status saved = SaveIfChanged(step.state);
     if (!saved.ok()) {
       Complain(Refuse(kJournal, saved.error()));
       return RunEnd::kFailed;  // nothing may happen that would be forgotten
     }
     status_.Write(state_, state_.received(), true);
-    if (failed) KeepFailure();
+    Note(step);
     std::optional<Event> next;
     for (const Action action : step.actions) {
       if (StopAsked().load()) return RunEnd::kStopped;
@@ -299,6 +330,7 @@ Runner::Outcome Runner::Perform(Action action) {
 Runner::Outcome Runner::Rest(bool back_off) {
   Outcome outcome = Emit(Event::Kind::kStarted);
   NoteContact();
+  ask_anew_ = ask_anew_ || back_off;
   status_.Write(state_, state_.received(), true);  // with what went wrong since the last time
   if (once_) {
     outcome.end = RunEnd::kStopped;
@@ -321,6 +353,7 @@ Runner::Outcome Runner::Rest(bool back_off) {
   reached_ = false;
   contact_.reset();
   hindrance_.reset();
+  ending_ = Ending::kNone;
   gate_.Reset();
   log::Debug("resting", {{"ms", wait_ms}});
   WaitForStop(wait_ms);
@@ -335,21 +368,19 @@ Runner::Outcome Runner::Reboot() {
   outcome.end = RunEnd::kRebootWanted;
   if (config_.reboot == "exit") return outcome;
   log::Info("restarting the terminal", {{"command", config_.reboot}});
-  const pid_t child = fork();
-  if (child == 0) {
-    execl("/bin/sh", "sh", "-c", config_.reboot.c_str(), nullptr);
-    _exit(127);
-  }
-  int status = -1;
-  if (child > 0) waitpid(child, &status, 0);
-  if (status != 0) {
-    Complain(Refuse(kRebootFailed, config_.reboot));
-    return Rest(true);
-  }
+  const int status = RunRestart(config_.reboot);
+  if (status != 0) return NotRestarted(config_.reboot + " ended with " + std::to_string(status));
   WaitForStop(120'000);  // the restart takes us along
-  if (!StopAsked().load()) Complain(Refuse(kRebootFailed, config_.reboot + " ended, and nothing happened"));
+  if (!StopAsked().load()) return NotRestarted(config_.reboot + " ended with 0, and nothing happened");
   outcome.end = RunEnd::kStopped;
   return outcome;
+}
+
+// The hub hears of it: it waits for this terminal to come back.
+Runner::Outcome Runner::NotRestarted(const std::string& why) {
+  hindrance_ = Refuse(kRebootFailed, why);
+  Complain(*hindrance_);
+  return Emit(Event::Kind::kNotYet, hindrance_->Reason());
 }
 
 }  // namespace till::device

@@ -14,6 +14,7 @@
 #include "device/app_lock.h"
 #include "device/config.h"
 #include "device/confined_fetcher.h"
+#include "device/contact.h"
 #include "device/ddi_client.h"
 #include "device/installer.h"
 #include "device/journal.h"
@@ -51,8 +52,12 @@ class Runner final : private InstallObserver {
   std::optional<Refusal> Start();
   // `once`: one poll and whatever follows from it, then kStopped.
   RunEnd Run(bool once);
-  // What kept the last cycle from its end (the server, trust, the sources); nullptr: nothing did.
-  const Refusal* hindrance() const { return contact_ ? &*contact_ : hindrance_ ? &*hindrance_ : nullptr; }
+  // What kept the last cycle from its end (the server, a link, trust, the sources, an update that failed, whoever
+  // objects, a slot); nullptr: nothing did.
+  const Refusal* hindrance() const;
+  // Whether an update ended in it, and how, as it is reported: "confirmed: 2.0.0", "runs already: 1.0.0".
+  Ending ending() const { return ending_; }
+  const std::string& ending_reason() const { return ending_reason_; }
 
  private:
   // What an action came to: an event, an end, or nothing (the next action follows).
@@ -74,7 +79,10 @@ class Runner final : private InstallObserver {
   int64_t Now() const;  // seconds since 1970, as well as they are known
 
   // Server.
-  void Miss(const Error& error);
+  void Miss(const Refusal& refusal);
+  void Miss(const Error& error) { Miss(ContactRefusal(error, config_.server)); }
+  void MissLink(const Error& error, const std::string& url);
+  void Note(const Step& step);
   void NoteContact();
   Result<std::optional<BaseAnswer>> AskForWork(bool fresh);
   void SendFeedback();
@@ -125,12 +133,14 @@ class Runner final : private InstallObserver {
   void MarkFailed();
   void EraseSpare();
   Outcome Reboot();
+  Outcome NotRestarted(const std::string& why);
   Outcome Rest(bool back_off);
 
   Status OnCheckpoint(const delta::Checkpoint& checkpoint, uint64_t received_bytes) override;
   Status OnBytes(uint64_t received_bytes) override;
   std::optional<InstallEnd> OnPlanned(uint64_t travel_bytes) override;
 
+  Refusal SlotRefusal(const Error& error, size_t component, SlotId slot) const;
   const std::string& SlotPath(SlotId slot) const { return slot == SlotId::kA ? config_.slot_a : config_.slot_b; }
   SlotBank& bank(size_t component) { return component == 0 ? *slots_ : *more_slots_[component - 1]; }
   SlotId spare() const { return OtherSlot(running_); }
@@ -146,6 +156,7 @@ class Runner final : private InstallObserver {
   std::unique_ptr<SlotBank> slots_;
   std::vector<std::unique_ptr<SlotBank>> more_slots_;
   std::vector<std::string> components_;  // names
+  std::vector<ComponentSlots> places_;   // of the same, where their slots are
   std::unique_ptr<UpdateServer> server_;
   std::unique_ptr<PayloadFetcher> fetcher_;
   StatusFile status_;
@@ -161,16 +172,22 @@ class Runner final : private InstallObserver {
 
   // Between polls; nothing here outlives the process.
   std::optional<Deployment> deployment_;
-  std::vector<AcceptedOffer> parts_;  // of it
-  size_t parts_running_ = 0;          // chunks whose image runs already
-  bool full_allowed_ = false;         // for the installation under way
-  uint64_t wire_bytes_ = 0;           // came over the wire and are not in the journal yet
-  int64_t look_again_ms_ = 0;         // 0: at the next poll
-  int64_t refresh_due_ms_ = 0;        // of the signed metadata, without an offer
-  std::optional<Refusal> contact_;    // why the server was missed in this cycle
-  std::optional<Refusal> hindrance_;  // what else stopped it
-  bool reached_ = false;              // the server answered in this cycle
+  std::vector<AcceptedOffer> parts_;     // of it
+  size_t parts_running_ = 0;             // chunks whose image runs already
+  bool full_allowed_ = false;            // for the installation under way
+  uint64_t wire_bytes_ = 0;              // came over the wire and are not in the journal yet
+  int64_t look_again_ms_ = 0;            // 0: at the next poll
+  int64_t refresh_due_ms_ = 0;           // of the signed metadata, without an offer
+  std::optional<Refusal> contact_;       // why the server was missed in this cycle
+  std::optional<Refusal> hindrance_;     // what else stopped it
+  std::optional<Refusal> slot_trouble_;  // the running slot cannot be read
+  std::optional<Refusal> refused_;       // the last word against the action under way
+  Ending ending_ = Ending::kNone;        // of the last action that ended in this cycle
+  std::string ending_reason_;
+  bool ask_anew_ = false;  // the server's last answer was not followed to its end: no "nothing changed" will do
+  bool reached_ = false;   // the server answered in this cycle
   std::string cancel_action_;
+  std::string metadata_at_;  // where the signed metadata was looked for last
   std::string sent_attributes_;
   int64_t server_sleep_s_ = 60;
   unsigned back_off_round_ = 0;

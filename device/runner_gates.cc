@@ -32,6 +32,7 @@ tm LocalTime(int64_t unix_s) {
 
 Runner::Outcome Runner::NotYet(const std::string& why, int64_t look_again_ms) {
   look_again_ms_ = look_again_ms;
+  if (!hindrance_) hindrance_ = Refuse(kWaits, why);
   log::Info("waiting", {{"for", why}});
   return Emit(Event::Kind::kNotYet, why);
 }
@@ -56,7 +57,7 @@ uint64_t Runner::BudgetLeft() const {
 }
 
 void Runner::CountWireBytes(AgentState& state) {
-  if (wire_bytes_ == 0 || config_.data_budget == 0) return;
+  if (wire_bytes_ == 0) return;
   TakeMonthBack(state);
   const uint32_t month = MonthOf(LocalTime(Now()));
   if (month > state.month) {

@@ -7,32 +7,13 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "device/faults.h"
+#include "device/metered_fetcher.h"
+#include "device/restart.h"
 #include "device/runner.h"
 #include "device/stop_signal.h"
 
 namespace till::device {
 namespace {
-
-// Counts what comes over the wire, and stops it where the month's budget ends.
-class MeteredFetcher final : public PayloadFetcher {
- public:
-  MeteredFetcher(PayloadFetcher& next, uint64_t& wire_bytes, uint64_t budget_bytes)
-      : next_(next), wire_bytes_(wire_bytes), left_bytes_(budget_bytes) {}
-  Result<int> Fetch(const PayloadSource& source, const FetchRange& range,
-                    const std::function<Status(ByteView)>& on_bytes) override {
-    return next_.Fetch(source, range, [&](ByteView bytes) -> Status {
-      wire_bytes_ += bytes.size();
-      if (bytes.size() > left_bytes_) return Error{ErrorCode::kCanceled, "the data budget is used up"};
-      left_bytes_ -= bytes.size();
-      return on_bytes(bytes);
-    });
-  }
-
- private:
-  PayloadFetcher& next_;
-  uint64_t& wire_bytes_;
-  uint64_t left_bytes_;
-};
 
 constexpr uint64_t kDearPermille = 700;           // of an image: chunks that are more count as a full payload
 constexpr uint64_t kMemoryMarginBytes = 1 << 20;  // besides the arena: chunk list, TLS, libcurl's buffers
@@ -87,7 +68,7 @@ std::optional<Refusal> Runner::CheckSizes() {
       return Refuse(kTooMuchMemory, FormatSize(plan.arena_bytes) + " needed, " + FormatSize(*available) + " available");
     }
     const auto slot = bank(plan.component).OpenSpare(spare(), running_);
-    if (!slot.ok()) return Refuse(kSlotUnusable, slot.error());
+    if (!slot.ok()) return SlotRefusal(slot.error(), plan.component, spare());
     if ((*slot)->size() < plan.target.length_bytes) {
       return Refuse(kSlotTooSmall, FormatSize(plan.target.length_bytes) + " into " + FormatSize((*slot)->size()));
     }
@@ -97,6 +78,9 @@ std::optional<Refusal> Runner::CheckSizes() {
 
 std::optional<Refusal> Runner::Preflight() {
   if (auto refusal = CheckSizes()) return refusal;
+  const Status restart = LookForRestart(config_.reboot);
+  if (!restart.ok())
+    return Refuse(kRestartMissing, "reboot = " + config_.reboot + ": " + log::Describe(restart.error()));
   const auto read = boot_.Read();
   if (!read.ok()) return Refuse(kBootRecord, read.error());
   const till_boot_slot& entry = read->record.slots[static_cast<size_t>(spare())];
@@ -147,9 +131,9 @@ InstallEnd Runner::RunInstaller(const AcceptedOffer& part) {
   InstallEnd end;
   end.kind = InstallEnd::Kind::kRefused;
   auto slot = bank(part.plan.component).OpenSpare(spare(), running_);
-  if (!slot.ok()) return end.refusal = Refuse(kSlotUnusable, slot.error()), end;
+  if (!slot.ok()) return end.refusal = SlotRefusal(slot.error(), part.plan.component, spare()), end;
   auto running = bank(part.plan.component).OpenForReading(running_);
-  if (!running.ok()) return end.refusal = Refuse(kSlotUnusable, running.error()), end;
+  if (!running.ok()) return end.refusal = SlotRefusal(running.error(), part.plan.component, running_), end;
   const SlotImage& image = state_.slot(running_, part.plan.component);
   // Chunks are found in anything: all that the slot holds where it is not known what runs.
   ImageInSlot base(**running, running_known_[part.plan.component] ? image.length_bytes : (*running)->size());
@@ -164,14 +148,19 @@ InstallEnd Runner::RunInstaller(const AcceptedOffer& part) {
   const DdiChunk& chunk = deployment_->chunks[part.chunk];
   full_allowed_ = Facts(part.plan.component, chunk).full_fallback;
   for (const std::string& mirror : chunk.mirrors) {
-    const std::string url = mirror + (mirror.ends_with('/') ? "a/" : "/a/") + ToHex(input.plan.payload);
+    const std::string url = MirrorUrl(mirror, input.plan.payload);
     input.sources.push_back({url, server_->HeadersFor(url)});
   }
   const std::string& own = chunk.artifacts[part.artifact].url;
   if (!own.empty()) input.sources.push_back({own, server_->HeadersFor(own)});
   next_look_ms_ = clock_.MonotonicMs() + 5'000;
+  if (!server_->takes_reports()) return Installer(*fetcher_, *this).Run(input);  // a medium costs nobody's data
   MeteredFetcher metered(*fetcher_, wire_bytes_, BudgetLeft());
-  return Installer(metered, *this).Run(input);
+  end = Installer(metered, *this).Run(input);
+  if (end.kind == InstallEnd::Kind::kInterrupted && metered.used_up()) {
+    end.refusal = Refuse(kOverBudget, "the month's " + FormatSize(config_.data_budget) + " are used up");
+  }
+  return end;
 }
 
 Runner::Outcome Runner::Install() {
@@ -213,9 +202,9 @@ Runner::Outcome Runner::Install() {
 Runner::Outcome Runner::Copy() {
   const Plan& plan = state_.plan;
   auto slot = bank(plan.component).OpenSpare(spare(), running_);
-  if (!slot.ok()) return EmitRefused(Refuse(kSlotUnusable, slot.error()));
+  if (!slot.ok()) return EmitRefused(SlotRefusal(slot.error(), plan.component, spare()));
   auto running = bank(plan.component).OpenForReading(running_);
-  if (!running.ok()) return EmitRefused(Refuse(kSlotUnusable, running.error()));
+  if (!running.ok()) return EmitRefused(SlotRefusal(running.error(), plan.component, running_));
   Status copied = (*slot)->BeginAt(0, plan.target.length_bytes);
   std::array<std::byte, 16 << 10> piece;
   for (uint64_t at = 0; copied.ok() && at < plan.target.length_bytes;) {

@@ -8,6 +8,7 @@
 #include "delta/format/format.h"
 #include "device/contact.h"
 #include "device/faults.h"
+#include "device/metered_fetcher.h"
 #include "device/release_medium.h"
 #include "device/runner.h"
 #include "device/stop_signal.h"
@@ -25,9 +26,16 @@ bool IsHopeless(const Error& error) { return error.code == ErrorCode::kNotFound 
 }  // namespace
 
 // The first trouble of a cycle is its cause. A stop is none.
-void Runner::Miss(const Error& error) {
-  if (error.code == ErrorCode::kCanceled || StopAsked().load() || contact_) return;
-  contact_ = ContactRefusal(error);
+void Runner::Miss(const Refusal& refusal) {
+  if (StopAsked().load() || contact_) return;
+  contact_ = refusal;
+}
+
+// A link of the server's answer: what it says is checked no less than the server itself. The answer is asked for whole
+// the next time, or "nothing changed" would hide that it was not followed.
+void Runner::MissLink(const Error& error, const std::string& url) {
+  ask_anew_ = true;
+  Miss(LinkRefusal(error, url, config_.server));
 }
 
 // Said in the log once, not at each poll; the status keeps it until the server is reached again.
@@ -40,7 +48,8 @@ void Runner::NoteContact() {
 
 Result<std::optional<BaseAnswer>> Runner::AskForWork(bool fresh) {
   auto polled = server_->Poll(fresh);
-  reached_ = reached_ || polled.ok();
+  // A medium in its place is no server that answers again.
+  reached_ = reached_ || (polled.ok() && server_->takes_reports());
   if (!polled.ok()) Miss(polled.error());
   return polled;
 }
@@ -83,16 +92,20 @@ void Runner::SendConfigData(const std::string& url) {
   std::string text = ConfigDataBody(attributes);
   if (url.empty() && text == sent_attributes_) return;
   const Status sent = server_->PutConfigData(url, attributes);
-  if (!sent.ok()) return log::Info("the attributes wait", {{"cause", sent.error()}});
+  if (!sent.ok()) {
+    log::Info("the attributes wait", {{"cause", sent.error()}});
+    return url.empty() ? Miss(sent.error()) : MissLink(sent.error(), url);
+  }
   sent_attributes_ = std::move(text);
 }
 
 Runner::Outcome Runner::Poll() {
   const bool owes_reports = !state_.feedbacks.empty() && server_->takes_reports();
   if (owes_reports) return Rest(true);  // they come first, in order
-  const bool fresh = state_.phase != Phase::kIdle;
+  const bool fresh = state_.phase != Phase::kIdle || ask_anew_;
   const auto polled = AskForWork(fresh);
   if (!polled.ok()) return Rest(true);
+  ask_anew_ = false;
   RefreshDaily();
   if (!*polled) return Emit(Event::Kind::kNothing);
   const BaseAnswer& answer = **polled;
@@ -100,7 +113,7 @@ Runner::Outcome Runner::Poll() {
   SendConfigData(answer.config_url);
   if (!answer.cancel_url.empty()) {
     const auto stop = server_->GetCancel(answer.cancel_url);
-    if (!stop.ok()) return Miss(stop.error()), Rest(true);
+    if (!stop.ok()) return MissLink(stop.error(), answer.cancel_url), Rest(true);
     Outcome outcome = Emit(Event::Kind::kCancel);
     outcome.event->action = *stop;
     return outcome;
@@ -117,11 +130,12 @@ Runner::Outcome Runner::OpenDeployment(const std::string& url) {
     return outcome;
   }
   auto deployment = server_->GetDeployment(url);
-  if (!deployment.ok()) {
-    if (deployment.error().code == ErrorCode::kNotFound) return Emit(Event::Kind::kNothing);
-    return Miss(deployment.error()), Rest(true);
+  if (!deployment.ok()) return MissLink(deployment.error(), url), Rest(true);
+  if (!deployment->may_download) {  // for the restart AskSwitch() asks
+    ask_anew_ = true;
+    hindrance_ = Refuse(kWaits, "the server's window for downloads is shut");
+    return Rest(false);
   }
-  if (!deployment->may_download) return Rest(false);  // the server's window; for the restart AskSwitch() asks
   outcome.event->action = deployment->action;
   deployment_ = std::move(deployment).value();
   return outcome;
@@ -130,12 +144,16 @@ Runner::Outcome Runner::OpenDeployment(const std::string& url) {
 // From the hub; from the artifact `release.tuf` where the server serves no metadata.
 Status Runner::RefreshTrust() {
   bool serves_none = false;
+  metadata_at_ = server_->metadata_url() + "timestamp.json";
   Status refreshed = judge_->Refresh([&](const std::string& name, uint64_t max_bytes) {
     auto text = server_->GetMetadata(name, max_bytes);
     const bool missing = !text.ok() && text.error().code == ErrorCode::kNotFound;
     serves_none = serves_none || (missing && name == "timestamp.json");
+    if (missing && !serves_none && !name.ends_with(".root.json")) metadata_at_ = server_->metadata_url() + name;
     const ErrorCode code = text.ok() || missing ? ErrorCode::kCanceled : text.error().code;
-    if (code == ErrorCode::kUnavailable || code == ErrorCode::kInvalid) Miss(text.error());
+    if (code == ErrorCode::kUnavailable || code == ErrorCode::kInvalid) {
+      Miss(ContactRefusal(text.error(), server_->metadata_url() + name));
+    }
     return text;
   });
   if (!refreshed.ok() && serves_none) refreshed = RefreshFromArtifact();
@@ -151,11 +169,11 @@ Status Runner::RefreshFromArtifact() {
     for (const DdiArtifact& artifact : chunk.artifacts) {
       if (artifact.file_name != kMetadataArtifact || artifact.size_bytes > kMaxMetadataBytes) continue;
       FileSink sink = TILL_TRY(FileSink::Create(file, 0600));
-      const int status = TILL_TRY(fetcher_->Fetch({artifact.url, server_->HeadersFor(artifact.url)},
-                                                  {0, artifact.size_bytes}, [&](ByteView bytes) -> Status {
-                                                    wire_bytes_ += bytes.size();
-                                                    return sink.Write(bytes);
-                                                  }));
+      metadata_at_ = artifact.url;
+      MeteredFetcher metered(*fetcher_, wire_bytes_, UINT64_MAX);
+      const int status =
+          TILL_TRY(metered.Fetch({artifact.url, server_->HeadersFor(artifact.url)}, {0, artifact.size_bytes},
+                                 [&](ByteView bytes) { return sink.Write(bytes); }));
       if (status != 200) return Error{ErrorCode::kUnavailable, "no metadata came", static_cast<uint64_t>(status)};
       const auto medium = TILL_TRY(ReleaseMedium::Open(file));
       refreshed = judge_->Refresh(
@@ -239,7 +257,7 @@ Runner::Outcome Runner::WithoutTrust(const Error& error) {
   const bool final =
       error.code == ErrorCode::kRefused || error.code == ErrorCode::kCorrupt || error.code == ErrorCode::kLimit;
   if (!final && contact_) return Emit(Event::Kind::kInterrupted);
-  if (!final) return Interrupt(Refuse(kTrustMissing, error));
+  if (!final) return Interrupt(Refuse(kTrustMissing, ShownUrl(metadata_at_) + ": " + log::Describe(error)));
   hindrance_ = Refuse(kTrustRefused, error);
   return EmitRefused(*hindrance_);
 }

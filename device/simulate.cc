@@ -32,20 +32,22 @@ Result<Simulated> SimulatePowerCut(const Config& config, const std::string& toke
   void* const page = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return SystemError("cannot share memory");
   auto* const shared = new (page) Shared;
+  Simulated out;
   const auto run = [&](unsigned share) -> Result<RunEnd> {
     Parts parts = TILL_TRY(make());
     if (!parts.fetcher) parts.fetcher = std::make_unique<ConfinedFetcher>(FetcherOptions(config));
     parts.fetcher = std::make_unique<CuttingFetcher>(std::move(parts.fetcher), share, shared->wire_bytes);
     Runner runner(config, token, running, std::move(parts));
     if (const auto refusal = runner.Start()) return Error{ErrorCode::kInvalid, refusal->fault->what};
-    return runner.Run(/*once=*/true);
+    const RunEnd end = runner.Run(/*once=*/true);
+    if (runner.hindrance()) out.refusal = *runner.hindrance();
+    return end;
   };
   const pid_t child = fork();
   if (child < 0) return SystemError("cannot start a process");
   if (child == 0) _exit(run(percent).ok() ? 0 : 1);
   int status = 0;
   waitpid(child, &status, 0);
-  Simulated out;
   out.was_cut = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
   out.bytes_before = shared->wire_bytes;
   shared->wire_bytes = 0;

@@ -28,6 +28,7 @@ struct Simulated {
   bool was_cut = false;                        // false: there was nothing to install, or it ended before the cut
   uint64_t bytes_before = 0, bytes_after = 0;  // over the wire, in the run that was cut and in the one after it
   RunEnd end = RunEnd::kStopped;               // of the second run
+  Refusal refusal;                             // what kept that one from its end; without a fault nothing did
 };
 
 // `make` makes a Runner's parts; runs once, in a child, until the cut, then once more here.

@@ -3,8 +3,10 @@
 // begin at the last checkpoint, and a link that never holds for long would bring the same bytes for ever.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
+#include "device/contact.h"
 #include "device/payload_fetcher.h"
 
 namespace till::device {
@@ -31,6 +33,13 @@ class SourceRound {
     dropped_++;
     MaybeAgain(received_bytes);
   }
+  // Why the current one did not deliver; called before Next() or Drop(). The last word of each source is kept.
+  void Blame(const Error& error) {
+    const std::string& url = left_[at_]->url;
+    std::erase_if(troubles_, [&](const LinkTrouble& trouble) { return trouble.url == url; });
+    troubles_.push_back({url, error});
+  }
+  const std::vector<LinkTrouble>& troubles() const { return troubles_; }
   // Every source served wrong bytes: how many; 0 while one is left.
   size_t all_dropped() const { return left_.empty() ? dropped_ : 0; }
 
@@ -45,6 +54,7 @@ class SourceRound {
   size_t at_ = 0;
   size_t dropped_ = 0;
   uint64_t round_from_;
+  std::vector<LinkTrouble> troubles_;
 };
 
 }  // namespace till::device

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "core/text.h"
 #include "delta/chunks/chunk_index.h"
@@ -193,6 +194,30 @@ bool Trust::IsExpiry(const Error& error) {
 
 const tuf::TargetEntry* Trust::FindImage(const crypto::Sha256Digest& digest) const {
   return client_->FindBySha256(digest, "targets");
+}
+
+std::optional<Refusal> Trust::CheckIdentity(const TerminalFacts& facts) const {
+  std::set<std::string> others, boards;
+  for (const tuf::TargetEntry* image : client_->Entries("targets")) {
+    const auto path = ParseImagePath(image->path);
+    if (!path) continue;
+    if (path->product != facts.product || path->component != facts.component) {
+      others.insert(std::string(path->product) + "/" + std::string(path->component));
+      continue;
+    }
+    if (ListsHardware(image->custom, facts.board)) return std::nullopt;
+    for (const json::Value& board : image->custom["hardware"].items()) boards.insert(board.AsString());
+  }
+  const auto list = [](const std::set<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : " and ") + Printable(name);
+    return text;
+  };
+  if (!boards.empty())
+    return Refuse(kWrongBoard, "board = " + facts.board + ", and the signed images are for " + list(boards));
+  if (others.empty()) return std::nullopt;
+  return Refuse(kWrongComponent, "product = " + facts.product + ", component = " + facts.component +
+                                     ", and the signed images are of " + list(others));
 }
 
 // One artifact against the terminal: the refusal, or nothing and the plan.

@@ -77,6 +77,9 @@ class Trust final : public OfferJudge {
   static int64_t TimeOf(int64_t wall_unix_s, int64_t signed_unix_s);
   // The image entry with this hash, for `tilld adopt`.
   const tuf::TargetEntry* FindImage(const crypto::Sha256Digest& digest) const;
+  // Whether any signed image is for this board, product and component, for `tilld doctor`: the refusal names what there
+  // is instead. Without a single image there is nothing to compare, and nothing is refused.
+  std::optional<Refusal> CheckIdentity(const TerminalFacts& facts) const;
 
  private:
   explicit Trust(Clock& clock) : clock_(clock) {}

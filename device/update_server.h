@@ -28,6 +28,8 @@ class UpdateServer {
   virtual Result<std::string> GetMetadata(const std::string& name, uint64_t max_bytes) = 0;
   // The headers for a download from `url`: the token only for our own server.
   virtual std::vector<http::HeaderField> HeadersFor(const std::string& url) const = 0;
+  // Where the signed metadata is asked for, what a file's name is put behind: for people.
+  virtual std::string metadata_url() const { return ""; }
   // False: reports stay in the queue (a medium stands in the server's place).
   virtual bool takes_reports() const { return true; }
   // What the last refusal for now asked us to wait (Retry-After); 0: nothing.

@@ -62,6 +62,10 @@ Error FromCurl(CURLcode code) {
       return Error{ErrorCode::kInvalid, "a certificate file cannot be used", detail};
     case CURLE_WEIRD_SERVER_REPLY:
       return Error{ErrorCode::kCorrupt, "the answer is not HTTP", detail};
+    case CURLE_GOT_NOTHING:
+      return Error{ErrorCode::kUnavailable, "the server closed the connection without an answer", detail};
+    case CURLE_SSL_CONNECT_ERROR:
+      return Error{ErrorCode::kUnavailable, "the TLS handshake failed", detail};
     case CURLE_ABORTED_BY_CALLBACK:
       return Error{ErrorCode::kCanceled, "the transfer was stopped", detail};
     case CURLE_OPERATION_TIMEDOUT:
@@ -69,8 +73,9 @@ Error FromCurl(CURLcode code) {
     case CURLE_PEER_FAILED_VERIFICATION:
       return Error{ErrorCode::kUnavailable, "the server's certificate does not verify", detail};
     case CURLE_COULDNT_CONNECT:
-    case CURLE_COULDNT_RESOLVE_HOST:
       return Error{ErrorCode::kUnavailable, "cannot reach the server", detail};
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return Error{ErrorCode::kUnavailable, "the host's name is not known", detail};
     default:
       return Error{ErrorCode::kUnavailable, "the transfer broke", detail};
   }
@@ -101,7 +106,9 @@ Result<ContentRange> ParseContentRange(std::string_view text) {
   range.satisfied = true;
   range.first = TILL_TRY(ParseUint(span.substr(0, dash)));
   range.last = TILL_TRY(ParseUint(span.substr(dash + 1)));
-  if (range.last < range.first || (size != "*" && range.last >= range.total)) return bad;
+  // No object ends behind the last number there is: `last + 1` is counted with.
+  if (range.last < range.first || range.last == UINT64_MAX) return bad;
+  if (size != "*" && range.last >= range.total) return bad;
   return range;
 }
 
@@ -287,8 +294,20 @@ struct DownloadTransfer : Transfer {
     return Ok();
   }
 
+  // What of the piece is not delivered is told, whatever became of the rest.
   Status OnBody(ByteView bytes) override {
     seen += bytes.size();
+    delivered_of_piece = 0;
+    const Status taken = TakeBody(bytes);
+    const uint64_t waste = bytes.size() - delivered_of_piece;
+    if (waste > 0 && call.on_waste) {
+      const Status told = call.on_waste(waste);
+      if (taken.ok()) return told;
+    }
+    return taken;
+  }
+
+  Status TakeBody(ByteView bytes) {
     if (!delivers) {
       enough = seen > kMaxErrorBodyBytes;
       return Ok();
@@ -309,6 +328,7 @@ struct DownloadTransfer : Transfer {
       enough = status == 200 && bytes.size() == left && end != reply.total_size;
       if (bytes.empty()) return Ok();
     }
+    delivered_of_piece = bytes.size();
     TILL_TRY(on_bytes(bytes));
     reply.received += bytes.size();
     return Ok();
@@ -320,12 +340,21 @@ struct DownloadTransfer : Transfer {
   bool delivers = false;
   uint64_t seen = 0;        // body bytes of the answer, delivered or skipped
   uint64_t answer_end = 0;  // of a 206's range; 0: not known
+  size_t delivered_of_piece = 0;
 };
 
 }  // namespace
 
 bool IsCertificateRefusal(const Error& error) {
   return error.code == ErrorCode::kUnavailable && error.detail == CURLE_PEER_FAILED_VERIFICATION;
+}
+
+bool SpeaksNoHttp(const Error& error) {
+  return error.code == ErrorCode::kCorrupt && error.detail == CURLE_WEIRD_SERVER_REPLY;
+}
+
+bool GaveNoAnswer(const Error& error) {
+  return error.code == ErrorCode::kUnavailable && error.detail == CURLE_GOT_NOTHING;
 }
 
 std::string_view Reply::header(std::string_view name) const { return FindHeader(headers, name); }
@@ -486,6 +515,11 @@ Status Client::Impl::Perform(Transfer& transfer) {
     return Error{ErrorCode::kUnavailable, "the connection ended within the answer's head", CURLE_PARTIAL_FILE};
   }
   if (code == CURLE_OK || transfer.enough) return Ok();
+  // What curl calls an unsupported protocol is, once somebody was reached, an answer that begins like no HTTP.
+  long connections = 0;
+  curl_easy_getinfo(easy.get(), CURLINFO_NUM_CONNECTS, &connections);
+  if (code == CURLE_UNSUPPORTED_PROTOCOL && connections > 0) return FromCurl(CURLE_WEIRD_SERVER_REPLY);
+  if (code == CURLE_RECV_ERROR && transfer.status == 0) return FromCurl(CURLE_GOT_NOTHING);
   return FromCurl(code);
 }
 

@@ -70,6 +70,9 @@ struct DownloadCall {
                            // exactly these are delivered and the connection is cut; a 206 that holds others is kCorrupt
   std::string if_range{};  // strong ETag of what we have the start of, or ""
   uint64_t expected_size = 0;  // whole object; 0 = not known. More bytes than this are kLimit.
+  // Told of body bytes that came and were not delivered (of another range, above the answer's range, of an answer with
+  // another status): on a metered link they are paid for too. Its Error ends the transfer.
+  std::function<Status(uint64_t bytes)> on_waste{};
 };
 
 struct DownloadReply {
@@ -83,6 +86,10 @@ struct DownloadReply {
 
 // Whether an Error of Client says that the server's certificate does not verify.
 bool IsCertificateRefusal(const Error& error);
+// Whether it says that something is there, but speaks no HTTP; or that it gave no answer at all, as a TLS port may that
+// is asked by http://, and a server that just ends.
+bool SpeaksNoHttp(const Error& error);
+bool GaveNoAnswer(const Error& error);
 
 class Client {
  public:

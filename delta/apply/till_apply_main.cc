@@ -21,6 +21,7 @@ constexpr char kHelp[] =
     "  --payload FILE     what tillpack delta or tillpack full made\n"
     "  --out FILE         the image; written beside and renamed when its hash is right\n"
     "  --max-memory SIZE  refuse payloads that declare more, as 8MiB (the default)\n"
+    "  --version          of this program\n"
     "  --json             {\"sha256\",\"bytes\",\"arena_bytes\",\"peak_rss_kib\"} on stdout\n"
     "\n"
     "  exit codes: 0 done, 1 failed, 2 usage, 3 wrong base or payload, 4 memory ceiling\n"
@@ -61,15 +62,13 @@ int Usage(const char* what) {
 
 int Main(int argc, char** argv) {
   static const option kOptions[] = {
-      {"base", required_argument, nullptr, 'b'},
-      {"payload", required_argument, nullptr, 'p'},
-      {"out", required_argument, nullptr, 'o'},
-      {"max-memory", required_argument, nullptr, 'm'},
-      {"json", no_argument, nullptr, 'j'},
-      {"help", no_argument, nullptr, 'h'},
-      {nullptr, 0, nullptr, 0},
+      {"base", required_argument, nullptr, 'b'}, {"payload", required_argument, nullptr, 'p'},
+      {"out", required_argument, nullptr, 'o'},  {"max-memory", required_argument, nullptr, 'm'},
+      {"json", no_argument, nullptr, 'j'},       {"help", no_argument, nullptr, 'h'},
+      {"version", no_argument, nullptr, 'V'},    {nullptr, 0, nullptr, 0},
   };
   Arguments arguments;
+  bool version = false;
   for (int choice; (choice = getopt_long(argc, argv, "ho:", kOptions, nullptr)) != -1;) {
     switch (choice) {
       case 'b':
@@ -93,11 +92,15 @@ int Main(int argc, char** argv) {
       case 'h':
         fputs(kHelp, stdout);
         return 0;
+      case 'V':
+        version = true;
+        break;
       default:
         return Usage("unknown option");
     }
   }
   if (optind != argc) return Usage("an argument without a name");
+  if (version) return puts("till-apply " TILL_VERSION) < 0 ? 1 : 0;
   if (arguments.paths.payload.empty() || arguments.paths.out.empty()) return Usage("--payload and --out are needed");
   return Run(arguments);
 }

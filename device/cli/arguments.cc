@@ -127,6 +127,29 @@ bool TakeNumber(Arguments& arguments, int c) {
   }
 }
 
+// What an option's value may be.
+const char* ValueOf(int c) {
+  switch (c) {
+    case kRunning:
+    case kSlot:
+      return "it is a or b";
+    case kFor:
+      return "it is 90s, 15m, 4h or 2d, a year at most";
+    case kSet:
+      return "it is KEY=VALUE";
+    case kCut:
+      return "it is a share below 100%";
+    default:
+      return "it is a number";
+  }
+}
+
+// "--running-slot c: it is a or b". `word` is the argument that the option stood in: two names may mean the same.
+std::string UsageOf(int c, std::string_view word) {
+  if (optarg == nullptr || c == '?') return Printable(word);
+  return Printable(word.substr(0, word.find('='))) + " " + Printable(optarg) + ": " + ValueOf(c);
+}
+
 // False when the option's value is unusable.
 bool Take(Arguments& arguments, int c) {
   if (TakeFlag(arguments, c) || (optarg != nullptr && TakeText(arguments, c))) return true;
@@ -191,9 +214,9 @@ bool ParseArguments(int argc, char** argv, Arguments& arguments) {
   // "+": what stands behind the command's own words belongs to `lock`'s command; options may stand on both sides of
   // the command's name.
   for (bool named = false;;) {
-    for (int c; (c = getopt_long(argc, argv, "+c:h", kOptions, nullptr)) != -1;) {
+    for (int at = optind, c; (c = getopt_long(argc, argv, "+c:h", kOptions, nullptr)) != -1; at = optind) {
       if (Take(arguments, c)) continue;
-      Fail(kUsage, argv[optind - 1], nullptr, 2, arguments.json);
+      Fail(kUsage, UsageOf(c, argv[at]), nullptr, 2, arguments.json);
       return false;
     }
     if (optind >= argc) break;

@@ -13,10 +13,14 @@ struct Setting {
   Config config;
   std::string token;
 };
+// Reads them; `problems` holds what is wrong with them. An exit status above 0 when there is no file to read.
+int LoadSetting(const Arguments& arguments, bool for_run, Setting& setting, std::vector<ConfigProblem>& problems);
 // An exit status above 0 when the settings cannot be used; the reasons are printed.
 int ReadSetting(const Arguments& arguments, bool for_run, Setting& setting);
 // --running-slot, else till.slot= of the kernel's command line, else the record's confirmed slot.
 Result<SlotId> RunningSlot(const Arguments& arguments, const Config& config);
+// run_dir/status.json; an exit status above 0 when it is not there.
+int ReadStatus(const Arguments& arguments, Setting& setting, json::Value& value);
 // One tilld to a data folder: held until the value dies.
 Result<UniqueFd> LockDataFolder(const Config& config);
 // The locks that hold now: [{"reason","left_s"}].

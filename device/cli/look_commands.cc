@@ -7,9 +7,7 @@
 #include "device/faults.h"
 
 namespace till::device {
-namespace {
 
-// run_dir/status.json; an exit status above 0 when it is not there.
 int ReadStatus(const Arguments& arguments, Setting& setting, json::Value& value) {
   if (const int status = ReadSetting(arguments, false, setting)) return status;
   const std::string path = setting.config.run_dir + "/status.json";
@@ -23,6 +21,8 @@ int ReadStatus(const Arguments& arguments, Setting& setting, json::Value& value)
   value = std::move(*parsed);
   return 0;
 }
+
+namespace {
 
 // "T2015" of "T2015 the image is for another board: ...".
 std::string CodeOf(const std::string& text) {
@@ -126,30 +126,47 @@ int ConfigCommand(const Arguments& arguments) {
   return 0;
 }
 
+namespace {
+
+void PrintFinding(const Finding& finding, bool as_json) {
+  if (!as_json) {
+    printf(" %s %s\n", finding.ok ? "ok  " : "FAIL", Printable(finding.text).c_str());
+    if (finding.fault) printf("      do: %s\n", finding.fault->mend);
+    return;
+  }
+  json::Value entry = json::Value::Object();
+  entry.Set("ok", finding.ok);
+  entry.Set("text", finding.text);
+  if (finding.fault) entry.Set("code", finding.fault->code);
+  printf("%s\n", json::Write(entry).c_str());
+}
+
+}  // namespace
+
+// Whatever is wrong with the settings, the rest is looked at all the same: who mends one thing wants to know of all.
 int DoctorCommand(const Arguments& arguments) {
   Setting setting;
-  if (const int status = ReadSetting(arguments, true, setting)) return status;
+  std::vector<ConfigProblem> problems;
+  if (const int status = LoadSetting(arguments, true, setting, problems)) return status;
   const Config& config = setting.config;
-  auto parts = OpenParts(config);
-  if (!parts.ok()) return Fail(kDataFolder, config.data_dir, &parts.error(), 1, arguments.json);
-  const auto running = RunningSlot(arguments, config);
-  if (!running.ok()) return Fail(kBootRecord, config.boot_state, &running.error(), 1, arguments.json);
-  bool well = true;
-  json::Value list = json::Value::Array();
-  for (const Finding& finding : Examine(config, setting.token, *running, std::move(*parts), arguments.offline)) {
-    well = well && finding.ok;
-    if (!arguments.json) {
-      printf(" %s %s\n", finding.ok ? "ok  " : "FAIL", Printable(finding.text).c_str());
-      if (finding.fault) printf("      do: %s\n", finding.fault->mend);
-      continue;
-    }
-    json::Value entry = json::Value::Object();
-    entry.Set("ok", finding.ok);
-    entry.Set("text", finding.text);
-    if (finding.fault) entry.Set("code", finding.fault->code);
-    list.Append(std::move(entry));
+  std::vector<Finding> findings;
+  for (const ConfigProblem& problem : problems) {
+    const Fault& fault = problem.incomplete ? kConfigIncomplete : kBadConfigLine;
+    findings.push_back(Failing(fault, problem.where + ": " + problem.what));
   }
-  if (arguments.json) printf("%s\n", json::Write(list).c_str());
+  auto parts = OpenParts(config);
+  const auto running = RunningSlot(arguments, config);
+  if (!parts.ok()) findings.push_back(Failing(kDataFolder, config.data_dir + ": " + log::Describe(parts.error())));
+  if (!running.ok())
+    findings.push_back(Failing(kBootRecord, config.boot_state + ": " + log::Describe(running.error())));
+  const DoctorInput input{config, setting.token, running.ok() ? *running : SlotId::kA, arguments.offline};
+  for (Finding& finding : Examine(input, parts.ok() ? std::move(*parts) : Parts()))
+    findings.push_back(std::move(finding));
+  bool well = true;
+  for (const Finding& finding : findings) {
+    well = well && finding.ok;
+    PrintFinding(finding, arguments.json);
+  }
   return well ? 0 : 1;
 }
 

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 
 #include <cstdio>
+#include <optional>
 
 #include "core/json/json.h"
 #include "core/text.h"
@@ -63,13 +64,30 @@ int StatusOf(RunEnd end) {
   return 1;
 }
 
-int RunWith(const Arguments& arguments, const Ready& ready, Parts parts, bool once) {
+// What one cycle came to: the status, and for people the reason of it.
+struct Cycle {
+  int status = 0;
+  Refusal refusal;   // without a fault: nothing kept it from its end
+  std::string done;  // "runs already: 1.0.0", "confirmed: 2.0.0", ""
+};
+
+Cycle CycleOf(const Runner& runner, RunEnd end) {
+  Cycle cycle{StatusOf(end), {}, runner.ending_reason()};
+  if (end != RunEnd::kStopped) return cycle;
+  if (runner.hindrance()) cycle.refusal = *runner.hindrance();
+  if (!cycle.refusal.fault && StopAsked().load()) cycle.refusal = Refuse(kWaits, "a signal ended this run");
+  if (!cycle.refusal.fault) return cycle;
+  cycle.status = ExitStatusOf(*cycle.refusal.fault);
+  // What ended the action for good is not tried again by itself.
+  if (cycle.status == kTryAgain && runner.ending() == Ending::kFailed) cycle.status = 1;
+  return cycle;
+}
+
+// Nothing when the runner could not even start; that is printed.
+std::optional<Cycle> RunOneCycle(const Arguments& arguments, const Ready& ready, Parts parts) {
   Runner runner(ready.setting.config, ready.setting.token, ready.running, std::move(parts));
-  if (const auto refusal = runner.Start()) return Fail(*refusal, 1, arguments.json);
-  const RunEnd end = runner.Run(once);
-  const bool told = arguments.once && end == RunEnd::kStopped && runner.hindrance() != nullptr;
-  if (!told) return StatusOf(end);
-  return Fail(*runner.hindrance(), ExitStatusOf(*runner.hindrance()->fault), arguments.json);
+  if (const auto refusal = runner.Start()) return Fail(*refusal, 1, arguments.json), std::nullopt;
+  return CycleOf(runner, runner.Run(/*once=*/true));
 }
 
 }  // namespace
@@ -79,8 +97,28 @@ int RunCommand(const Arguments& arguments) {
   if (const int status = Prepare(arguments, ready)) return status;
   auto parts = OpenParts(ready.setting.config);
   if (!parts.ok()) return Fail(kDataFolder, ready.setting.config.data_dir, &parts.error(), 1, arguments.json);
-  return RunWith(arguments, ready, std::move(*parts), arguments.once);
+  if (arguments.once) {
+    const auto cycle = RunOneCycle(arguments, ready, std::move(*parts));
+    if (!cycle) return 1;
+    if (cycle->refusal.fault) return Fail(cycle->refusal, cycle->status, arguments.json);
+    if (cycle->status == 0) log::Info(cycle->done.empty() ? "there was nothing to do" : cycle->done);
+    return cycle->status;
+  }
+  Runner runner(ready.setting.config, ready.setting.token, ready.running, std::move(*parts));
+  if (const auto refusal = runner.Start()) return Fail(*refusal, 1, arguments.json);
+  return StatusOf(runner.Run(/*once=*/false));
 }
+
+namespace {
+
+// Says what is on the stick and cannot be used. The offer goes on without it.
+void TellDamaged(const Arguments& arguments, const MediumServer& server) {
+  for (const std::string& name : server.damaged()) {
+    Fail(kMediumDamaged, arguments.words[0] + ", " + Printable(name), nullptr, 0, arguments.json);
+  }
+}
+
+}  // namespace
 
 // The same engine, with the medium in the server's and the downloader's place.
 int InstallCommand(const Arguments& arguments) {
@@ -94,34 +132,27 @@ int InstallCommand(const Arguments& arguments) {
   if (!medium.ok()) return Fail(kMedium, arguments.words[0], &medium.error(), 1, arguments.json);
   auto server = MediumServer::Make(**medium);
   if (!server.ok()) return Fail(kMedium, arguments.words[0], &server.error(), 1, arguments.json);
+  TellDamaged(arguments, **server);
+  if (!(*server)->offers_anything()) return 1;
   parts->server = std::move(*server);
   parts->fetcher = std::make_unique<MediumFetcher>(**medium);
   parts->expiry = Trust::Expiry::kBySignedTime;
-  const auto before = ReadTextFile(config.run_dir + "/status.json");
-  const int status = RunWith(arguments, ready, std::move(*parts), true);
-  const auto after = ReadTextFile(config.run_dir + "/status.json");
-  const auto value = after.ok() ? json::Parse(*after) : Result<json::Value>(after.error());
-  const auto old = before.ok() ? json::Parse(*before) : Result<json::Value>(before.error());
-  if (!value.ok()) return status;
-  const json::Value& failure = (*value)["last_failure"];
-  const bool failed =
-      status == 0 && !failure.is_null() && (!old.ok() || json::Write(failure) != json::Write((*old)["last_failure"]));
-  const std::string& state = (*value)["state"].AsString();
-  const std::string& waiting = (*value)["waiting_for"].AsString();
-  const bool waits = status == 0 && !failed && !waiting.empty() && (state == "offered" || state == "downloading");
+  auto cycle = RunOneCycle(arguments, ready, std::move(*parts));
+  if (!cycle) return 1;
+  // A medium does not come back by itself: only who objects may say something else the next time.
+  const Fault* const fault = cycle->refusal.fault;
+  if (fault && fault != &kWaits && fault != &kDataFolder) cycle->status = 1;
+  if (fault) Fail(cycle->refusal, cycle->status, arguments.json);
+  const bool restart = cycle->status == kRestart;
   if (arguments.json) {
     json::Value out = json::Value::Object();
-    out.Set("state", state);
-    out.Set("restart", status == kRestart);
-    out.Set("reason", failed ? failure["reason"].AsString() : waiting);
+    out.Set("restart", restart);
+    out.Set("reason", fault ? cycle->refusal.Reason() : cycle->done);
     printf("%s\n", json::Write(out).c_str());
-  } else if (failed || waits) {
-    fprintf(stderr, "%s%s\n", waits ? "waiting: " : "",
-            Printable(waits ? waiting : failure["reason"].AsString()).c_str());
-  } else {
-    printf("%s\n", status == kRestart ? "installed: restart the terminal" : state.c_str());
+  } else if (cycle->status == 0 || restart) {
+    printf("%s\n", restart ? "installed: restart the terminal" : cycle->done.c_str());
   }
-  return failed ? 1 : waits ? kTryAgain : status;
+  return cycle->status;
 }
 
 int SimulateCommand(const Arguments& arguments) {
@@ -147,6 +178,8 @@ int SimulateCommand(const Arguments& arguments) {
   } else {
     printf("there was nothing to cut: no update is offered, or it needs nothing from the network\n");
   }
+  const bool stuck = result->end == RunEnd::kStopped && result->refusal.fault;
+  if (stuck) return Fail(result->refusal, 1, arguments.json);
   return result->was_cut ? StatusOf(result->end) : 1;
 }
 

@@ -15,7 +15,7 @@ extern char** environ;
 
 namespace till::device {
 
-int ReadSetting(const Arguments& arguments, bool for_run, Setting& setting) {
+int LoadSetting(const Arguments& arguments, bool for_run, Setting& setting, std::vector<ConfigProblem>& problems) {
   ConfigInput input;
   input.file_name = arguments.config_file;
   auto text = ReadTextFile(arguments.config_file, 64 << 10);
@@ -24,29 +24,39 @@ int ReadSetting(const Arguments& arguments, bool for_run, Setting& setting) {
   for (char** variable = environ; *variable != nullptr; variable++) {
     const std::string_view entry = *variable;
     const size_t equals = entry.find('=');
-    if (!entry.starts_with("TILL_") || equals == std::string_view::npos) continue;
+    const bool ours = entry.starts_with("TILLD_") || entry.starts_with("TILL_");
+    if (!ours || equals == std::string_view::npos) continue;
     input.environment.emplace_back(entry.substr(0, equals), entry.substr(equals + 1));
   }
   input.flags = arguments.sets;
-  std::vector<ConfigProblem> problems;
   setting.config = ReadConfig(input, problems);
   const Config& config = setting.config;
-  if (for_run) RequireForRun(config, problems);
-  for (const ConfigProblem& problem : problems) {
-    Fail(problem.incomplete ? kConfigIncomplete : kBadConfigLine, problem.where + ": " + problem.what, nullptr, 2,
-         arguments.json);
+  for (const std::string& name : config.old_names) {
+    log::Warn(kOldName.what, {{"code", kOldName.code}, {"name", name}, {"write", "TILLD_" + name.substr(5)}});
   }
-  if (!problems.empty()) return 2;
+  CheckZoneKnown(config, problems);
+  if (for_run) RequireForRun(config, problems);
   if (!config.timezone.empty() && setenv("TZ", config.timezone.c_str(), 1) == 0) tzset();
   setting.token = config.token;
   if (for_run && TokenIsInFile(config)) {
     const auto secret = ReadTextFile(config.token_file, 4096);
-    if (!secret.ok()) {
-      return Fail(kConfigIncomplete, "token_file " + config.token_file, &secret.error(), 2, arguments.json);
-    }
-    setting.token = std::string(Trim(*secret));
+    setting.token = secret.ok() ? std::string(Trim(*secret)) : "";
+    const std::string trouble = !secret.ok()            ? log::Describe(secret.error())
+                                : setting.token.empty() ? "it is empty"
+                                                        : "";
+    if (!trouble.empty()) problems.push_back({true, "token_file", config.token_file + ": " + trouble});
   }
   return 0;
+}
+
+int ReadSetting(const Arguments& arguments, bool for_run, Setting& setting) {
+  std::vector<ConfigProblem> problems;
+  if (const int status = LoadSetting(arguments, for_run, setting, problems)) return status;
+  for (const ConfigProblem& problem : problems) {
+    Fail(problem.incomplete ? kConfigIncomplete : kBadConfigLine, problem.where + ": " + problem.what, nullptr, 2,
+         arguments.json);
+  }
+  return problems.empty() ? 0 : 2;
 }
 
 Result<SlotId> RunningSlot(const Arguments& arguments, const Config& config) {

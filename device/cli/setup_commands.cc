@@ -20,7 +20,7 @@ int AdoptCommand(const Arguments& arguments) {
   if (!lock.ok()) return Fail(kDataFolder, config.data_dir, &lock.error(), 1, arguments.json);
   Adopted adopted;
   const auto refusal = Adopt(config, arguments.adopt, std::move(*parts), adopted);
-  if (refusal) return Fail(*refusal, 1, arguments.json);
+  if (refusal) return Fail(*refusal, refusal->fault == &kUsage ? 2 : 1, arguments.json);
   const SlotImage& image = adopted.image;
   if (arguments.json) {
     json::Value out = json::Value::Object();
@@ -30,11 +30,12 @@ int AdoptCommand(const Arguments& arguments) {
     out.Set("length", image.length_bytes);
     out.Set("rollback_index", image.rollback_index);
     out.Set("signed", adopted.signed_image);
+    out.Set("changed", adopted.changed);
     printf("%s\n", json::Write(out).c_str());
   } else {
-    printf("slot %s holds %s, %s, %s%s\n", SlotName(arguments.adopt.slot), image.version.c_str(),
+    printf("slot %s holds %s, %s, %s%s%s\n", SlotName(arguments.adopt.slot), image.version.c_str(),
            FormatSize(image.length_bytes).c_str(), ToHex(image.sha256).c_str(),
-           adopted.signed_image ? ", named by signed metadata" : "");
+           adopted.signed_image ? ", named by signed metadata" : "", adopted.changed ? "" : ": known before");
   }
   return 0;
 }
@@ -55,17 +56,15 @@ int ProvisionCommand(const Arguments& arguments) {
   input.adopt = arguments.adopt;
   std::vector<ProvisionStep> steps;
   const auto refusal = Provision(config, input, std::move(*parts), steps);
-  json::Value list = json::Value::Array();
   for (const ProvisionStep& step : steps) {
     if (!arguments.json) printf(" %-7s %-9s %s\n", step.changed ? "made" : "there", step.what, step.text.c_str());
     json::Value entry = json::Value::Object();
     entry.Set("step", step.what);
     entry.Set("changed", step.changed);
     entry.Set("text", step.text);
-    list.Append(std::move(entry));
+    if (arguments.json) printf("%s\n", json::Write(entry).c_str());
   }
-  if (arguments.json) printf("%s\n", json::Write(list).c_str());
-  if (refusal) return Fail(*refusal, 1, arguments.json);
+  if (refusal) return Fail(*refusal, refusal->fault == &kConfigIncomplete ? 2 : 1, arguments.json);
   return 0;
 }
 

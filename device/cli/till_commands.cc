@@ -18,6 +18,7 @@ namespace {
 
 constexpr int64_t kDefaultLockS = 15 * 60;
 constexpr int kTryAgain = 75;
+constexpr int kNotFoundStatus = 127;  // as a shell says it
 
 // Runs it and answers its exit status.
 int RunWords(const std::vector<std::string>& words) {
@@ -28,10 +29,13 @@ int RunWords(const std::vector<std::string>& words) {
   const pid_t child = fork();
   if (child == 0) {
     execvp(pointers[0], pointers.data());
-    fprintf(stderr, "tilld lock: cannot run %s\n", pointers[0]);
-    _exit(127);
+    const Error error = SystemError("it cannot be started");
+    _exit(Fail(kCommandMissing, words[0], &error, kNotFoundStatus));
   }
-  if (child < 0) return 1;
+  if (child < 0) {
+    const Error error = SystemError("no process can be made");
+    return Fail(kCommandMissing, words[0], &error, kNotFoundStatus);
+  }
   // The terminal's signals go to the command; whether it heeds them is its affair, the lock goes with its end.
   signal(SIGINT, SIG_IGN);
   signal(SIGTERM, SIG_IGN);
@@ -51,15 +55,13 @@ int64_t Within(const char* what, int64_t wanted_s, int64_t most_s) {
 
 // `wanted_s` of the lock `reason` when it was cut, else 0.
 int ShowLocks(const Config& config, bool json, const std::string& reason = "", int64_t wanted_s = 0) {
-  json::Value list = json::Value::Array();
   const json::Value held = HeldLocks(config);
   for (json::Value lock : held.items()) {
     const std::string& name = lock["reason"].AsString();
     if (!json) printf("%-20s %lld s left\n", name.c_str(), static_cast<long long>(lock["left_s"].AsInteger()));
     if (wanted_s > 0 && name == reason) lock.Set("cut_from_s", wanted_s);
-    list.Append(std::move(lock));
+    if (json) printf("%s\n", json::Write(lock).c_str());
   }
-  if (json) printf("%s\n", json::Write(list).c_str());
   return 0;
 }
 
@@ -82,13 +84,21 @@ int LockCommand(const Arguments& arguments) {
   AppLocks locks(setting.config.run_dir, SystemClock());
   if (arguments.release) {
     const Status released = locks.Release(arguments.reason);
-    if (!released.ok()) return Fail(kLockRefused, arguments.reason, &released.error(), 1, arguments.json);
+    if (!released.ok()) {
+      const bool none = released.error().code == ErrorCode::kNotFound;
+      return Fail(none ? kNoSuchLock : kLockRefused, arguments.reason, &released.error(), 1, arguments.json);
+    }
     return ShowLocks(setting.config, arguments.json);
   }
   const int64_t wanted_s = arguments.for_s > 0 ? arguments.for_s : kDefaultLockS;
   const int64_t for_s = Within("lock_max_s", wanted_s, static_cast<int64_t>(setting.config.lock_max_s));
   const Status taken = locks.Take(arguments.reason, for_s * 1000);
-  if (!taken.ok()) return Fail(kLockRefused, arguments.reason, &taken.error(), kTryAgain, arguments.json);
+  if (!taken.ok()) {
+    // The restart has begun, or too many hold one: that passes. Who may not take one never may.
+    const bool passes = taken.error().code == ErrorCode::kConflict || taken.error().code == ErrorCode::kLimit;
+    const std::string who = arguments.reason + " in " + setting.config.run_dir + "/locks";
+    return Fail(passes ? kLockRefused : kLocksShut, who, &taken.error(), passes ? kTryAgain : 1, arguments.json);
+  }
   if (arguments.words.empty()) {
     return ShowLocks(setting.config, arguments.json, Printable(arguments.reason), for_s < wanted_s ? wanted_s : 0);
   }
@@ -103,14 +113,18 @@ int ConsentCommand(const Arguments& arguments) {
     return Fail(kUsage, "tilld consent yes|later [--for 4h]", nullptr, 2, arguments.json);
   }
   Setting setting;
-  if (const int status = ReadSetting(arguments, false, setting)) return status;
+  json::Value value;
+  if (const int status = ReadStatus(arguments, setting, value)) return status;
   const Config& config = setting.config;
-  const auto text = ReadTextFile(config.run_dir + "/status.json");
-  const auto value = text.ok() ? json::Parse(*text) : Result<json::Value>(text.error());
-  if (!value.ok()) return Fail(kNeverRan, config.run_dir, &value.error(), 1, arguments.json);
   Consent consent;
-  consent.action = (*value)["action"].AsString();
-  if (consent.action.empty()) return Fail(kUsage, "no update asks for an answer", nullptr, 1, arguments.json);
+  consent.action = value["action"].AsString();
+  if (consent.action.empty() || config.consent != "ask") {
+    const bool off = config.consent != "ask";
+    return Fail(kNobodyAsks, off ? "consent = " + config.consent : "the terminal is idle", nullptr, 1, arguments.json);
+  }
+  if (value["state"].AsString() == PhaseName(Phase::kTrying)) {
+    return Fail(kAnswerTooLate, value["version"].AsString(), nullptr, 1, arguments.json);
+  }
   consent.yes = yes;
   const int64_t wanted_s = arguments.for_s > 0 ? arguments.for_s : static_cast<int64_t>(config.defer_s);
   const int64_t for_s = yes ? 0 : Within("later", wanted_s, kLongestLaterS);
@@ -118,7 +132,13 @@ int ConsentCommand(const Arguments& arguments) {
   const std::string kept = EncodeConsent(consent);
   const Status saved = WriteFileAtomically(config.data_dir + "/consent", AsBytes(kept), 0600);
   if (!saved.ok()) return Fail(kDataFolder, config.data_dir, &saved.error(), 1, arguments.json);
-  if (arguments.json) printf("%s\n", std::string(Trim(kept)).c_str());
+  if (arguments.json) {
+    printf("%s\n", std::string(Trim(kept)).c_str());
+  } else if (yes) {
+    printf("the restart is agreed to\n");
+  } else {
+    printf("asked again at %s\n", FormatUtc(consent.later_until_unix_s).c_str());
+  }
   return 0;
 }
 

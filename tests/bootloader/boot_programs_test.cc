@@ -93,8 +93,19 @@ TEST_F(BootPrograms, SayWhatIsWrong) {
   EXPECT_NE(lost.output.find("T6002"), std::string::npos) << lost.output;
   EXPECT_NE(lost.output.find("a\n"), std::string::npos) << lost.output;
   EXPECT_EQ(Shell("till-bootctl show" + state_).status, 1);
+  EXPECT_EQ(Shell("till-boot select" + state_ + " --slot-a " + folder_ + "/a").status, 2) << "half a check is none";
   EXPECT_EQ(Shell("till-boot --help").status, 0);
   EXPECT_EQ(Shell("till-bootctl --help").status, 0);
+}
+
+TEST_F(BootPrograms, TellTheirVersionAndNoneForACommandThatIsNot) {
+  for (const std::string program : {"till-boot", "till-bootctl"}) {
+    const Outcome version = Shell(program + " --version");
+    EXPECT_EQ(version.status, 0);
+    EXPECT_TRUE(version.output.starts_with(program + " 0.")) << version.output;
+    EXPECT_EQ(Shell(program + " selct --version").status, 2);
+    EXPECT_EQ(Shell(program + " --version selct").status, 2);
+  }
 }
 
 }  // namespace

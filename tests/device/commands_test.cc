@@ -6,32 +6,14 @@
 
 #include "core/file.h"
 #include "tests/core/http/certificates.h"
-#include "tests/device/terminal_for_tests.h"
+#include "tests/device/commands_for_tests.h"
 
 namespace till::device {
 namespace {
 
 constexpr char kBase[] = "/DEFAULT/controller/v1/pos-1";
 
-class Commands : public AgentBehindTest {
- protected:
-  // The command's exit status; `said_` is what it printed.
-  int Tilld(const std::vector<std::string>& words) { return terminal_->Tilld(words, &said_); }
-  int RunOnce(std::vector<std::string> more = {}) {
-    more.insert(more.begin(), {"run", "--once", "--running-slot", "a"});
-    return Tilld(more);
-  }
-  bool Said(const std::string& text) const { return said_.find(text) != std::string::npos; }
-  // A part of what --json prints.
-  json::Value Ask(const std::string& command) {
-    EXPECT_EQ(Tilld({command, "--json"}), 0) << said_;
-    const auto value = json::Parse(said_);
-    EXPECT_TRUE(value.ok()) << said_;
-    return value.ok() ? *value : json::Value();
-  }
-
-  std::string said_;
-};
+class Commands : public CommandsTest {};
 
 // --- A server that is missed ---
 
@@ -166,10 +148,10 @@ TEST_F(Commands, ALockAboveThePolicySaysThatItIsCut) {
   EXPECT_EQ(Tilld({"lock", "--reason", "sale", "--max", "2h"}), 0);
   EXPECT_TRUE(Said("wanted_s=7200 allowed_s=600")) << said_;
   EXPECT_EQ(Tilld({"lock", "--reason", "sale", "--max", "2h", "--json"}), 0);
-  const auto list = json::Parse(said_.substr(said_.find("[{")));
-  ASSERT_TRUE(list.ok()) << said_;
-  EXPECT_EQ(list->items()[0]["cut_from_s"].AsInteger(), 7200);
-  EXPECT_LE(list->items()[0]["left_s"].AsInteger(), 600);
+  const auto lock = json::Parse(said_.substr(said_.find("{\"")));
+  ASSERT_TRUE(lock.ok()) << said_;
+  EXPECT_EQ((*lock)["cut_from_s"].AsInteger(), 7200);
+  EXPECT_LE((*lock)["left_s"].AsInteger(), 600);
   EXPECT_EQ(Tilld({"lock", "--reason", "sale", "--max", "10m", "--json"}), 0);
   EXPECT_FALSE(Said("cut_from_s") || Said("wanted_s")) << said_;
 }
@@ -193,10 +175,6 @@ class TrustCommands : public Commands {
   }
   int Provision(std::vector<std::string> more) {
     more.insert(more.begin(), {"provision", "--root"});
-    return Tilld(more);
-  }
-  int Doctor(std::vector<std::string> more = {}) {
-    more.insert(more.begin(), {"doctor", "--running-slot", "a"});
     return Tilld(more);
   }
 

@@ -4,7 +4,12 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +18,8 @@
 #include <fstream>
 
 #include "core/http/server.h"
+#include "device/metered_fetcher.h"
+#include "tests/core/http/certificates.h"
 
 namespace till::device {
 namespace {
@@ -46,7 +53,9 @@ class BodyServer final : public http::Handler {
     return {"http://127.0.0.1:" + std::to_string(server_->port()) + path, {{"X-Test", "1"}}};
   }
   const std::string& body() const { return body_; }
+  uint16_t port() const { return server_->port(); }
   void OnRequest(std::shared_ptr<http::Exchange> exchange) override {
+    if (exchange->request().path == "/rangeless") return exchange->Respond(http::TextResponse(200, body_));
     if (exchange->request().path != "/body") return exchange->Respond(http::TextResponse(404, "no"));
     http::RangeBody range;
     range.size = body_.size();
@@ -126,6 +135,90 @@ TEST_F(Downloader, CannotOpenTheSlotForWriting) {
   if (!probe->confined.filtered) GTEST_SKIP() << "this kernel (or emulator) has no seccomp";
   EXPECT_EQ(probe->open_error, EACCES) << "anybody may write to it, but not the downloader";
   EXPECT_LE(probe->open_files, 4u) << "stdin, stdout, stderr and the socket: no slot was inherited";
+}
+
+// What the filter lets through is a list: a call that nobody thought of is not on it.
+TEST_F(Downloader, CanCallWhatIsOnTheListAlone) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto confined = ConfineThisProcess("");
+    if (!confined.ok() || !confined->filtered) _exit(77);
+    int wrong = 0;
+    const auto refused = [&](long answer) { wrong += answer >= 0 || (errno != ENOSYS && errno != EACCES) ? 1 : 0; };
+    refused(syscall(SYS_fork));
+    refused(syscall(SYS_execve, "/bin/true", nullptr, nullptr));
+    refused(syscall(SYS_kill, getpid(), 0));
+    refused(syscall(SYS_memfd_create, "x", 0));
+    refused(syscall(SYS_personality, 0xffffffff));
+    refused(syscall(SYS_setsid));
+    refused(syscall(SYS_umask, 0));
+    refused(syscall(SYS_inotify_init1, 0));
+    refused(syscall(SYS_ioctl, 0, TCGETS, nullptr));
+    refused(syscall(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0));
+    const int plain = open("/dev/null", O_RDONLY);
+    wrong += plain < 0 ? 1 : 0;
+    wrong += open("/dev/null", O_RDWR) >= 0 ? 1 : 0;
+    _exit(wrong);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "this kernel (or emulator) has no seccomp";
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "calls that went through, or were refused in another way";
+}
+
+// The resolver's thread, its files and sockets, and TLS are on the list.
+TEST_F(Downloader, ResolvesNamesAndSpeaksTls) {
+  const http::Certificates certificates;
+  http::ServerOptions options;
+  options.loops = 1;
+  options.tls_cert_file = certificates.Cert("server");
+  options.tls_key_file = certificates.Key("server");
+  const auto tls = http::Server::Start(options, server_);
+  ASSERT_TRUE(tls.ok());
+  ConfinedFetcher::Options fetcher_options;
+  fetcher_options.user = "";  // the certificates are this user's
+  fetcher_options.http.ca_file = certificates.Cert("server");
+  ConfinedFetcher fetcher(fetcher_options);
+  std::string got;
+  const auto take = [&](ByteView bytes) { return got += AsText(bytes), Ok(); };
+  const uint64_t size = server_.body().size();
+  const auto secure =
+      fetcher.Fetch({"https://127.0.0.1:" + std::to_string((*tls)->port()) + "/body", {}}, {0, size}, take);
+  ASSERT_TRUE(secure.ok()) << secure.error().what;
+  EXPECT_TRUE(got == server_.body());
+  got.clear();
+  const auto named =
+      fetcher.Fetch({"http://localhost:" + std::to_string(server_.port()) + "/body", {}}, {0, size}, take);
+  ASSERT_TRUE(named.ok()) << named.error().what;
+  EXPECT_TRUE(got == server_.body());
+  const auto unknown = fetcher.Fetch({"http://no-such-host.invalid/body", {}}, {0, size}, take);
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_STREQ(unknown.error().what, "the host's name is not known");
+}
+
+TEST_F(Downloader, CountsWhatCameAndWasNotWanted) {
+  ConfinedFetcher fetcher({});
+  const uint64_t size = server_.body().size();
+  uint64_t wire = 0;
+  {
+    MeteredFetcher metered(fetcher, wire, UINT64_MAX);
+    std::string got;
+    const auto take = [&](ByteView bytes) { return got += AsText(bytes), Ok(); };
+    ASSERT_TRUE(metered.Fetch(server_.Source("/rangeless"), {200'000, size}, take).ok());
+    EXPECT_TRUE(got == server_.body().substr(200'000));
+    EXPECT_EQ(wire, size) << "what lies before the range came too";
+    wire = 0;
+    ASSERT_TRUE(metered.Fetch(server_.Source("/none"), {0, size}, take).ok());
+    EXPECT_EQ(wire, 2u) << "the body of a 404";
+  }
+  wire = 0;
+  MeteredFetcher poor(fetcher, wire, 50'000);
+  const auto ended = poor.Fetch(server_.Source("/rangeless"), {200'000, size}, [](ByteView) { return Ok(); });
+  ASSERT_FALSE(ended.ok());
+  EXPECT_EQ(ended.error().code, ErrorCode::kCanceled);
+  EXPECT_TRUE(poor.used_up());
+  EXPECT_LT(wire, 50'000u + (64 << 10)) << "stopped where the budget ends, before a wanted byte came";
 }
 
 TEST_F(Downloader, IsNobodyWhenTheAgentIsRoot) {

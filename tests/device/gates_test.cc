@@ -110,7 +110,10 @@ TEST_F(AppLock, HoldsUntilItEndsOrIsReleased) {
   EXPECT_EQ(locks.List()[0].reason, "sale");
   ASSERT_TRUE(locks.Release("sale").ok());
   EXPECT_TRUE(locks.List().empty());
-  ASSERT_TRUE(locks.Release("sale").ok());
+  EXPECT_EQ(locks.Release("sale").error().code, ErrorCode::kNotFound);
+  ASSERT_TRUE(locks.Take("short", 1'000).ok());
+  clock.now_ms += 1'000;
+  EXPECT_EQ(locks.Release("short").error().code, ErrorCode::kNotFound) << "it had ended";
   EXPECT_FALSE(locks.Take("", 1).ok());
   EXPECT_FALSE(locks.Take(std::string(65, 'x'), 1).ok());
 }
@@ -247,7 +250,15 @@ TEST(Config, LetsTheStrongerOriginOfTheTokenCount) {
   EXPECT_TRUE(TokenIsInFile(ReadConfig({"f", "token_file = /t\n", {}, {}}, problems)));
   EXPECT_FALSE(TokenIsInFile(ReadConfig({"f", "token = x\n", {}, {}}, problems)));
   EXPECT_FALSE(TokenIsInFile(ReadConfig({"f", "token_file = /t\n", {}, {{"token", "x"}}}, problems)));
-  EXPECT_FALSE(TokenIsInFile(ReadConfig({"f", "token_file = /t\n", {{"TILL_TOKEN", "x"}}, {}}, problems)));
+  EXPECT_FALSE(TokenIsInFile(ReadConfig({"f", "token_file = /t\n", {{"TILLD_TOKEN", "x"}}, {}}, problems)));
+  // The word of tillctl and tillpack for an operator's token counts only where there is no other.
+  EXPECT_TRUE(TokenIsInFile(ReadConfig({"f", "token_file = /t\n", {{"TILL_TOKEN", "x"}}, {}}, problems)));
+  EXPECT_EQ(ReadConfig({"f", "token = y\n", {{"TILL_TOKEN", "x"}}, {}}, problems).token, "y");
+  const Config old = ReadConfig({"f", "", {{"TILL_TOKEN", "x"}, {"TILL_URL", "u"}}, {}}, problems);
+  EXPECT_EQ(old.token, "x");
+  EXPECT_EQ(old.old_names, std::vector<std::string>{"TILL_TOKEN"});
+  EXPECT_EQ(ReadConfig({"f", "", {{"TILL_POLL_S", "5"}, {"TILLD_POLL_S", "6"}}, {}}, problems).poll_s, 6u);
+  EXPECT_TRUE(problems.empty());
   EXPECT_TRUE(TokenIsInFile(ReadConfig({"f", "token = x\ntoken_file = /t\n", {}, {}}, problems)));
 }
 

@@ -128,5 +128,34 @@ TEST_F(MediumTest, FollowsNoLinkOfAFolderAndOpensNoPipe) {
   EXPECT_FALSE((*medium)->ReadMetadata("root.json", 1 << 20).ok());
 }
 
+TEST_F(MediumTest, FollowsNoLinkInPlaceOfAFolderEither) {
+  const fs::path stick = root_ / "stick";
+  fs::create_directories(root_ / "own");
+  Write(root_ / "own/timestamp.json", "the terminal's own");
+  fs::remove_all(stick / "tuf");
+  fs::create_directory_symlink(root_ / "own", stick / "tuf");
+  fs::create_directory_symlink(root_ / "own", root_ / "tuf");  // beside it
+  const auto medium = ReleaseMedium::Open(stick.string());
+  ASSERT_TRUE(medium.ok()) << medium.error().what;
+  EXPECT_FALSE((*medium)->has_metadata());
+}
+
+TEST_F(MediumTest, DoesNotFollowALinkThatCameLater) {
+  const fs::path stick = root_ / "stick";
+  Write(stick / "a.till", "its own");
+  Write(stick / "tuf/timestamp.json", "{}");
+  fs::create_directories(root_ / "own");
+  Write(root_ / "own/timestamp.json", "the terminal's own");
+  const auto medium = ReleaseMedium::Open(stick.string());
+  ASSERT_TRUE(medium.ok());
+  ASSERT_TRUE((*medium)->has_metadata());
+  fs::remove(stick / "a.till");
+  fs::create_symlink(root_ / "secret.till", stick / "a.till");
+  fs::remove_all(stick / "tuf");
+  fs::create_directory_symlink(root_ / "own", stick / "tuf");
+  EXPECT_FALSE((*medium)->OpenPayload("a.till").ok());
+  EXPECT_FALSE((*medium)->ReadMetadata("timestamp.json", 1 << 20).ok());
+}
+
 }  // namespace
 }  // namespace till::device

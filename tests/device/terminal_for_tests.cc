@@ -67,8 +67,8 @@ TerminalForTests::TerminalForTests(const std::string& folder, const HubForTests&
   Spill(folder_ + "/slot-b", std::string(kSlotBytes, '\xff'));
   Spill(config_file(), "server = " + hub.url() + "\ncontroller_id = pos-1\ntoken = secret\nboard = acme,pos-100\n" +
                            "product = pos\nslot_a = " + folder_ + "/slot-a\nslot_b = " + folder_ + "/slot-b\n" +
-                           "boot_state = " + folder_ + "/boot\ndata_dir = " + folder_ +
-                           "/data\nhealth_dir = " + folder_ + "/health.d\nhealth_deadline_s = 5\ntrusted_root = " +
+                           "boot_state = " + folder_ + "/boot\ndata_dir = " + folder_ + "/data\nhealth_dir = " +
+                           folder_ + "/health.d\nhealth_required = no\nhealth_deadline_s = 5\ntrusted_root = " +
                            (trusted_root.empty() ? hub.trusted_root_file() : trusted_root) + "\n");
   EXPECT_EQ(Spawn({TILL_BIN_DIR "/tilld", "adopt", "--config", config_file(), "--image-version", version, "--length",
                    std::to_string(image.size()), "--rollback-index", "1", "--log-json"},

@@ -70,6 +70,47 @@ TEST(Download, ResumesAfterACutAtEveryByte) {
   }
 }
 
+TEST(Download, RefusesARangeThatEndsBehindEverything) {
+  for (const std::string range : {"bytes 5-18446744073709551615/*", "bytes 5-18446744073709551615/18446744073709551615",
+                                  "bytes 5-18446744073709551616/*", "bytes 5-4/*", "bytes 5-9/9"}) {
+    ScriptedServer server([&](const std::string&, int) { return Partial(range, std::string(1000, 'x')); });
+    const Got got = DownloadOnce(server.Url(), {.from = 5});
+    ASSERT_FALSE(got.reply.ok()) << range;
+    EXPECT_NE(got.code(), ErrorCode::kUnavailable) << range;
+    EXPECT_EQ(got.bytes, "") << range;
+  }
+}
+
+TEST(Download, TellsEveryByteThatItDoesNotDeliver) {
+  struct {
+    std::string answer;
+    DownloadCall call;
+    uint64_t waste;
+  } const cases[] = {
+      {"HTTP/1.1 404 X\r\nContent-Length: 3\r\n\r\nabc", {.from = 5}, 3},
+      {Whole(), {.from = 10}, 10},
+      {Whole(), {.from = 10, .length = 4}, kObject.size() - 4},
+      // More than the range it speaks of: refused, and paid for.
+      {"HTTP/1.1 206 X\r\nContent-Range: bytes 5-7/40\r\nConnection: close\r\n\r\n" + std::string(20, 'x'),
+       {.from = 5, .length = 3},
+       20},
+  };
+  for (const auto& each : cases) {
+    ScriptedServer server([&](const std::string&, int) { return each.answer; });
+    Client client({});
+    DownloadCall call = each.call;
+    call.url = server.Url();
+    uint64_t waste = 0, delivered = 0;
+    call.on_waste = [&](uint64_t bytes) { return waste += bytes, Ok(); };
+    (void)client.Download(call, [&](ByteView bytes) { return delivered += bytes.size(), Ok(); });
+    EXPECT_EQ(waste, each.waste) << each.answer;
+    // Who counts may end it.
+    call.on_waste = [](uint64_t) -> Status { return Error{ErrorCode::kCanceled, "too dear"}; };
+    const auto ended = client.Download(call, [](ByteView) { return Ok(); });
+    EXPECT_FALSE(ended.ok()) << each.answer;
+  }
+}
+
 TEST(Download, SkipsWhatItHasWhenTheServerKnowsNoRanges) {
   ScriptedServer server([](const std::string&, int) { return Whole(); });
   const Got got = DownloadOnce(server.Url(), {.from = 10});

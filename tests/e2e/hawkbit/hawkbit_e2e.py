@@ -31,6 +31,9 @@ class Terminal:
     def __init__(self, bin_folder, folder, url):
         self.bin, self.folder = bin_folder, folder
         os.makedirs(folder + "/health.d")
+        with open(folder + "/health.d/00-fine", "w", encoding="utf-8") as out:
+            out.write("#!/bin/sh\nexit 0\n")
+        os.chmod(folder + "/health.d/00-fine", 0o755)
         self.conf = folder + "/tilld.conf"
         with open(self.conf, "w", encoding="utf-8") as out:
             out.write("config tilld 'main'\n")
@@ -130,7 +133,7 @@ def rolls_back(hawkbit, terminal, images, files):
         out.write('#!/bin/sh\n[ "$TILL_VERSION" != 1.2.0 ] || { echo no receipt printer; exit 4; }\n')
     os.chmod(check, 0o755)
     action = hawkbit.assign(82, "1.2.0", files("1.2.0"))
-    booted = terminal.run()
+    booted = terminal.run(rests=1)
     expect(booted == ["b", "a", "b"], f"booted {booted}")
     expect(action.status == "error", f"action 82 is {action.status}: {action.history}")
     reason = action.history[-1][2][0]
@@ -142,13 +145,13 @@ def rolls_back(hawkbit, terminal, images, files):
 
 def heeds_a_window_and_a_cancel(hawkbit, terminal, files):
     action = hawkbit.assign(83, "1.3.0", files("1.3.0"), update="skip")
-    expect(terminal.run() == ["b"], "it restarted outside the server's window")
+    expect(terminal.run(rests=75) == ["b"], "it restarted outside the server's window")
     expect(codes(action)[-2:] == [130, 135], f"codes {codes(action)}")
     hawkbit.cancel(83)
     terminal.run()
     expect(action.status == "canceled", f"action 83 is {action.status}: {action.history}")
     action = hawkbit.assign(84, "1.4.0", files("1.4.0"), update="skip")
-    terminal.run()
+    terminal.run(rests=75)
     with hawkbit.lock:
         action.update = "forced"
     expect(terminal.run() == ["b", "a"], "the window opened and nothing happened")
