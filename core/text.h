@@ -35,4 +35,7 @@ std::string Printable(std::string_view text);
 // a thing that cannot be asked for can be neither read nor deleted. Length is for the caller to bound.
 bool NameFitsUrl(std::string_view name);
 
+// "http://host[:port][/...]" or https, without blanks, user, query and fragment: what a server can be reached by.
+bool IsServerUrl(std::string_view url);
+
 }  // namespace till
