@@ -52,11 +52,10 @@ Status FinishServe(EdgeOptions& edge, const ServeText& text, std::string& option
   TILL_TRY(ParseListen(text.listen, edge.server));
   option = "--max-bytes " + text.max_bytes;
   edge.catalog.max_bytes = TILL_TRY(ParseSize(text.max_bytes));
+  if (edge.catalog.max_bytes == 0) return Error{ErrorCode::kInvalid, "an edge that may store nothing"};
   option = "--origin " + edge.origin.url;
   while (edge.origin.url.ends_with('/')) edge.origin.url.pop_back();
-  if (!edge.origin.url.starts_with("http://") && !edge.origin.url.starts_with("https://")) {
-    return Error{ErrorCode::kInvalid, "not an http:// or https:// address"};
-  }
+  if (!IsServerUrl(edge.origin.url)) return Error{ErrorCode::kInvalid, "not an http:// or https:// address"};
   option = "--tenant " + edge.mirror.tenant;
   const auto lawful = [](char c) { return isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-'; };
   if (edge.mirror.tenant.empty() || !std::ranges::all_of(edge.mirror.tenant, lawful)) {
@@ -100,12 +99,12 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   CLI::App* list = app.add_subcommand("ls", "List what is stored");
   for (CLI::App* command : {scrub, list}) {
     command->add_option("--data", line.edge.data, "Folder of the store")->required();
-    command->add_flag("--json", line.json, "For machines");
+    command->add_flag("--json", line.json, "One JSON object per line");
   }
-  commands::ShowExamples(
-      app, kExamples,
-      "Exit status: 0 ok, 1 failed, 2 usage, 3 stored bytes were bad (scrub), 6 another process holds the folder or "
-      "port.");
+  commands::ShowExamples(app, kExamples,
+                         "Exit status: 0 done, or ended by a signal, 1 failed, 2 usage, 3 stored bytes were bad "
+                         "(scrub), 6 another process holds the folder or "
+                         "port.");
   if (const auto done = commands::Parse(app, argc, argv, kUsage)) return {std::nullopt, *done};
   if (scrub->parsed()) line.command = Command::kScrub;
   if (list->parsed()) line.command = Command::kList;

@@ -5,6 +5,7 @@
 #include "cdn-edge/command_line.h"
 #include "cdn-edge/faults.h"
 #include "cdn-edge/scrub.h"
+#include "core/commands/command_line.h"
 #include "core/json/json.h"
 #include "core/log.h"
 #include "core/text.h"
@@ -20,23 +21,27 @@ int Report(const Fault& fault, const std::string& context, const Error& error) {
   return error.code == ErrorCode::kInvalid ? 2 : 1;
 }
 
+// The value that a fault of the start speaks of.
+std::string WhatItIsAbout(const Fault& fault, const EdgeOptions& options) {
+  if (&fault == &kPortInUse) return options.server.address + ":" + std::to_string(options.server.port);
+  if (&fault == &kTlsFiles) return options.server.tls_cert_file + " with the key " + options.server.tls_key_file;
+  if (&fault == &kAccessLog) return options.access_log;
+  const bool has_root = !options.mirror.trusted_root_file.empty();
+  return &fault == &kMetadataRefused && has_root ? options.mirror.trusted_root_file : options.data;
+}
+
 int Serve(EdgeOptions options) {
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before any thread: only sigwait() below meets them
-  const std::string data = options.data;
-  const std::string address = options.server.address;
-  const std::string listen = address + ":" + std::to_string(options.server.port);
-  const bool tls = !options.server.tls_cert_file.empty();
-  const std::string root = options.mirror.trusted_root_file;
+  const EdgeOptions given = options;
+  const std::string& address = given.server.address;
+  const bool tls = !given.server.tls_cert_file.empty();
   const Fault* fault = nullptr;
   auto edge = Edge::Start(std::move(options), SystemClock(), &fault);
-  if (!edge.ok()) {
-    const bool about_root = fault == &kMetadataRefused && !root.empty();
-    return Report(*fault, fault == &kPortInUse ? listen : about_root ? root : data, edge.error());
-  }
+  if (!edge.ok()) return Report(*fault, WhatItIsAbout(*fault, given), edge.error());
   const std::string host = address.find(':') == std::string::npos ? address : "[" + address + "]";
   json::Value ready;
   ready.Set("event", "ready");
@@ -89,7 +94,6 @@ int ScrubStore(const CommandLine& line) {
 int ListStore(const CommandLine& line) {
   std::unique_ptr<OfflineStore> store;
   if (const int status = OpenStore(line.edge.data, store); status != 0) return status;
-  json::Value list = json::Value::Array();
   if (!line.json) std::printf("%-64s  %10s  %10s  %-6s  %s\n", "OBJECT", "SIZE", "STORED", "KIND", "LAST USED");
   for (const IndexRecord& record : store->catalog->Records()) {
     const std::string name = ToHex(record.identity.name);
@@ -107,9 +111,8 @@ int ListStore(const CommandLine& line) {
     item.Set("kind", kind);
     item.Set("stored_since", FormatUtc(record.stored_unix_s));
     item.Set("used", FormatUtc(record.used_unix_s));
-    list.Append(std::move(item));
+    std::printf("%s\n", json::Write(item).c_str());
   }
-  if (line.json) std::printf("%s\n", json::Write(list).c_str());
   return 0;
 }
 
@@ -122,13 +125,17 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is a full disk to us, no reason to die
   const till::edge::ParsedCommandLine parsed = till::edge::ParseCommandLine(argc, argv);
   if (!parsed.command_line) return parsed.exit_status;
+  int status = 2;
   switch (parsed.command_line->command) {
     case till::edge::Command::kServe:
-      return till::edge::Serve(parsed.command_line->edge);
+      status = till::edge::Serve(parsed.command_line->edge);
+      break;
     case till::edge::Command::kScrub:
-      return till::edge::ScrubStore(*parsed.command_line);
+      status = till::edge::ScrubStore(*parsed.command_line);
+      break;
     case till::edge::Command::kList:
-      return till::edge::ListStore(*parsed.command_line);
+      status = till::edge::ListStore(*parsed.command_line);
+      break;
   }
-  return 2;
+  return till::commands::EndAfterPrinting(status);
 }

@@ -4,6 +4,7 @@
 
 #include "cdn-edge/complain.h"
 #include "cdn-edge/faults.h"
+#include "core/http/faults.h"
 #include "core/log.h"
 #include "core/text.h"
 
@@ -80,7 +81,8 @@ void OriginLink::Note(Asked asked, const Status& outcome, int64_t retry_after_s)
     token_refused_ = true;
   }
   if (!refused && failures_ == 2 && !told_down_) {
-    Complain(kOriginUnreachable, options_.url, &outcome.error());
+    const bool untrusted = http::IsCertificateRefusal(outcome.error());
+    Complain(untrusted ? http::kServerNotTrusted : kOriginUnreachable, options_.url, &outcome.error());
     told_down_ = true;
   }
 }

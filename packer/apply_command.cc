@@ -46,7 +46,8 @@ int Apply(const GlobalOptions& options, Arguments& arguments) {
   if (arguments.paths.out.empty())
     return Fail(options, kExitUsage, kBadArgument, "--out is missing (or --check, to write nothing)");
   const Result<uint64_t> ceiling = ParseSize(arguments.max_memory);
-  if (!ceiling.ok()) return Fail(options, kExitUsage, kBadArgument, "--max-memory " + arguments.max_memory);
+  if (!ceiling.ok())
+    return Fail(options, kExitUsage, kBadArgument, "--max-memory " + arguments.max_memory, &ceiling.error());
   arguments.paths.max_arena_bytes = *ceiling;
   const delta::ApplyOutcome outcome = delta::ApplyToFile(arguments.paths);
   if (!outcome.status.ok()) {

@@ -55,11 +55,9 @@ Status FetchRanges(delta::ChunkAssembler& assembler, Source& object, uint64_t pa
 
 }  // namespace
 
-Status MakeChunkObject(const std::string& image_path, const std::string& path, unsigned average_log2,
-                       PayloadRecord& record) {
+Status MakeChunkObject(const std::string& image_path, Sink& out, unsigned average_log2, PayloadRecord& record) {
   FileSource image = TILL_TRY(FileSource::Open(image_path));
-  FileSink file = TILL_TRY(FileSink::Create(path));
-  HashedSink hashed(file);
+  HashedSink hashed(out);
   const delta::ChunkFile made = TILL_TRY(delta::WriteChunkFile(image, average_log2, hashed));
   TILL_TRY(hashed.Finish());
   record.kind = PayloadRecord::Kind::kChunks;

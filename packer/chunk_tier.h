@@ -12,8 +12,7 @@ namespace till::packer {
 inline constexpr unsigned kChunkAverageLog2 = 12;
 
 // Fills what the record says of the object; its file is written whole.
-Status MakeChunkObject(const std::string& image_path, const std::string& path, unsigned average_log2,
-                       PayloadRecord& record);
+Status MakeChunkObject(const std::string& image_path, Sink& out, unsigned average_log2, PayloadRecord& record);
 
 // What a terminal with this base would do.
 struct ChunkCost {

@@ -1,9 +1,9 @@
 // tillpack chunks: the tier for terminals whose base nobody knows.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <filesystem>
+#include <optional>
 
-#include "core/file.h"
+#include "core/output_file.h"
 #include "core/text.h"
 #include "packer/chunk_tier.h"
 #include "packer/commands.h"
@@ -21,8 +21,10 @@ struct Arguments {
 };
 
 int Make(const GlobalOptions& options, const Arguments& arguments) {
+  Result<OutputFile> out = OutputFile::Open(arguments.out);
+  if (!out.ok()) return Fail(options, kExitFailed, kOutputUnwritable, arguments.out, &out.error());
   PayloadRecord record;
-  const Status made = MakeChunkObject(arguments.to, arguments.out, arguments.average_log2, record);
+  const Status made = MakeChunkObject(arguments.to, *out, arguments.average_log2, record);
   if (!made.ok()) return Fail(options, kExitFailed, kPayloadNotMade, arguments.to, &made.error());
   if (options.json) {
     json::Value event = json::Value::Object();
@@ -37,30 +39,25 @@ int Make(const GlobalOptions& options, const Arguments& arguments) {
   return kExitOk;
 }
 
-Result<ChunkCost> Assemble(const Arguments& arguments) {
-  if (arguments.out.empty()) return PlayChunks(arguments.from, arguments.object, nullptr);
-  const std::string unfinished = arguments.out + ".unfinished";
-  FileSink sink = TILL_TRY(FileSink::Create(unfinished));
-  Result<ChunkCost> cost = PlayChunks(arguments.from, arguments.object, &sink);
-  const Status finished = cost.ok() ? sink.Finish() : Status(cost.error());
-  std::error_code failed;
-  if (finished.ok()) {
-    std::filesystem::rename(unfinished, arguments.out, failed);
-  } else {
-    std::filesystem::remove(unfinished, failed);
-    return finished.error();
-  }
-  if (failed) return SystemError("cannot rename the result", failed.value());
-  return cost;
-}
-
 int Apply(const GlobalOptions& options, const Arguments& arguments) {
-  const Result<ChunkCost> cost = Assemble(arguments);
+  for (const std::string& path : {arguments.object, arguments.from}) {
+    const Result<FileSource> file = path.empty() ? FileSource(UniqueFd(), 0) : FileSource::Open(path);
+    if (!file.ok()) return Fail(options, kExitFailed, kInputUnreadable, path, &file.error());
+  }
+  std::optional<OutputFile> out;
+  if (!arguments.out.empty()) {
+    Result<OutputFile> opened = OutputFile::Open(arguments.out);
+    if (!opened.ok()) return Fail(options, kExitFailed, kOutputUnwritable, arguments.out, &opened.error());
+    out.emplace(std::move(opened).value());
+  }
+  const Result<ChunkCost> cost = PlayChunks(arguments.from, arguments.object, out ? &*out : nullptr);
   if (!cost.ok()) {
     const bool broken = cost.error().code == ErrorCode::kCorrupt || cost.error().code == ErrorCode::kUnsupported;
-    return Fail(options, broken ? kExitVerification : kExitFailed, broken ? kNotAPayload : kInputUnreadable,
+    return Fail(options, broken ? kExitVerification : kExitFailed, broken ? kNotAPayload : kPayloadNotMade,
                 arguments.object, &cost.error());
   }
+  if (const Status finished = out ? out->Finish() : Ok(); !finished.ok())
+    return Fail(options, kExitFailed, kOutputUnwritable, arguments.out, &finished.error());
   if (options.json) {
     json::Value event = json::Value::Object();
     event.Set("event", "chunks.applied").Set("image_bytes", cost->image_bytes).Set("index_bytes", cost->index_bytes);

@@ -36,6 +36,7 @@ void AddReleaseCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddVerifyCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddPublishCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddRenewCommand(CLI::App& program, GlobalOptions& options, Run& run);
+void AddWithdrawCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddDeltaCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddExpandCommand(CLI::App& program, GlobalOptions& options, Run& run);
 void AddKernelCommand(CLI::App& program, GlobalOptions& options, Run& run);
@@ -56,6 +57,9 @@ struct HubVerdict {
 };
 // `otherwise`: what failed, when the hub itself says no more.
 HubVerdict JudgeHubError(const Error& error, const Fault& otherwise);
+
+// "--profile X is none of …": for a value of --profile that FindProfile() does not know.
+std::string UnknownProfile(const std::string& given);
 
 // Prints a fault on stderr, as text or JSON; answers `exit_code`, or 75 when the cause may pass by itself.
 int Fail(const GlobalOptions& options, int exit_code, const Fault& fault, std::string_view context,

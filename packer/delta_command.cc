@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <thread>
 
-#include "core/file.h"
 #include "core/json/json.h"
+#include "core/output_file.h"
 #include "core/text.h"
 #include "delta/apply/payload_file.h"
 #include "delta/diff/diff.h"
@@ -63,7 +63,9 @@ int Make(const GlobalOptions& options, const Arguments& arguments) {
   const Result<Bytes> target = ReadBinaryFile(arguments.to, kMaxInputBytes);
   if (!target.ok()) return Fail(options, kExitFailed, kInputUnreadable, arguments.to, &target.error());
   const delta::Profile* profile = delta::FindProfile(arguments.profile);
-  if (profile == nullptr) return Fail(options, kExitUsage, kBadArgument, "--profile " + arguments.profile);
+  if (profile == nullptr) return Fail(options, kExitUsage, kBadArgument, UnknownProfile(arguments.profile));
+  Result<OutputFile> out = OutputFile::Open(arguments.out);  // before minutes of work, not after
+  if (!out.ok()) return Fail(options, kExitFailed, kOutputUnwritable, arguments.out, &out.error());
   Result<Bytes> payload = Error{ErrorCode::kInvalid, "not made"};
   delta::DiffCounts counts;
   {
@@ -86,8 +88,9 @@ int Make(const GlobalOptions& options, const Arguments& arguments) {
     }
   }
   if (!payload.ok()) return Fail(options, kExitFailed, kPayloadNotMade, arguments.to, &payload.error());
-  const Status written = WriteFileAtomically(arguments.out, *payload);
-  if (!written.ok()) return Fail(options, kExitFailed, kPayloadNotMade, arguments.out, &written.error());
+  Status written = out->Write(*payload);
+  if (written.ok()) written = out->Finish();
+  if (!written.ok()) return Fail(options, kExitFailed, kOutputUnwritable, arguments.out, &written.error());
   return Report(options, arguments, *payload, counts);
 }
 

@@ -129,7 +129,7 @@ int Judge(const GlobalOptions& options, const Arguments& arguments, const Releas
 
 int DiffBudget(const GlobalOptions& options, const Arguments& arguments) {
   const Result<uint64_t> max = ParseSize(arguments.max);
-  if (!max.ok()) return Fail(options, kExitUsage, kBadArgument, "--max " + arguments.max);
+  if (!max.ok()) return Fail(options, kExitUsage, kBadArgument, "--max " + arguments.max, &max.error());
   ConfigFault fault;
   const Result<ReleaseConfig> config = LoadReleaseConfig(arguments.config, fault);
   if (!config.ok()) return Fail(options, kExitUsage, kBadConfig, fault.where + " " + fault.what, &config.error());

@@ -2,8 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "core/file.h"
 #include "core/json/json.h"
+#include "core/output_file.h"
 #include "core/text.h"
 #include "delta/container/expanded_image.h"
 #include "packer/commands.h"
@@ -23,7 +23,7 @@ int Expand(const GlobalOptions& options, const Arguments& arguments) {
   const Result<Bytes> bytes = ReadBinaryFile(arguments.image, kMaxInputBytes);
   if (!bytes.ok()) return Fail(options, kExitFailed, kInputUnreadable, arguments.image, &bytes.error());
   delta::ExpandedImage image = delta::ExpandedImage::Open(*bytes);
-  Result<FileSink> out = FileSink::Create(arguments.out);
+  Result<OutputFile> out = OutputFile::Open(arguments.out);
   if (!out.ok()) return Fail(options, kExitFailed, kOutputUnwritable, arguments.out, &out.error());
   const Result<uint64_t> expanded_bytes = delta::WriteExpanded(image, *out);
   const Status finished = expanded_bytes.ok() ? out->Finish() : Status(expanded_bytes.error());

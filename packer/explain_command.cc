@@ -3,8 +3,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "core/file.h"
+#include "core/output_file.h"
 #include "core/text.h"
+#include "delta/apply/payload_file.h"
 #include "delta/chunks/chunk_file.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
@@ -83,9 +84,16 @@ int Explain(const GlobalOptions& options, Arguments arguments) {
                 arguments.payload + " holds chunks, for any base: `tillpack chunks apply --from OLD --chunks " +
                     arguments.payload + "` says what would travel");
   }
+  const Result<delta::PayloadFile> payload =
+      object.ok() ? delta::OpenPayload(*object) : Result<delta::PayloadFile>(object.error());
+  if (payload.ok() && payload->header.kind == delta::PayloadKind::kFull) {
+    return Fail(options, kExitUsage, kBadArgument,
+                arguments.payload + " is a full payload: it comes from no base, so all of it is new; give a delta");
+  }
   FindImages(arguments);
   if (arguments.from.empty() || arguments.to.empty())
-    return Fail(options, kExitUsage, kBadArgument, "--from and --to: this payload stands in no release folder");
+    return Fail(options, kExitUsage, kBadArgument,
+                "--from and --to are wanted: " + arguments.payload + " stands in no release folder");
   Bytes files[3];
   const std::string* paths[] = {&arguments.payload, &arguments.from, &arguments.to};
   for (size_t i = 0; i < 3; ++i) {
@@ -96,8 +104,8 @@ int Explain(const GlobalOptions& options, Arguments arguments) {
   const Result<PayloadCost> cost = CostOf(files[0], files[1], files[2]);
   if (!cost.ok()) return Fail(options, kExitVerification, kNotAPayload, arguments.payload, &cost.error());
   if (!arguments.html.empty()) {
-    const Status written = WriteFileAtomically(arguments.html, AsBytes(CostPage(*cost, arguments.payload)));
-    if (!written.ok()) return Fail(options, kExitFailed, kPayloadNotMade, arguments.html, &written.error());
+    const Status written = WriteOutput(arguments.html, AsBytes(CostPage(*cost, arguments.payload)));
+    if (!written.ok()) return Fail(options, kExitFailed, kOutputUnwritable, arguments.html, &written.error());
   }
   options.json ? PrintJson(arguments, *cost) : PrintText(arguments, *cost);
   return kExitOk;

@@ -1,9 +1,8 @@
 // tillpack factory: what the factory writes into a slot, so that a terminal's first update can be a delta already.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <filesystem>
 
-#include "core/file.h"
+#include "core/output_file.h"
 #include "core/text.h"
 #include "delta/format/slot_table.h"
 #include "packer/commands.h"
@@ -53,7 +52,7 @@ Status WriteSlot(Source& image, const delta::SlotTable& table, const Shape& shap
     return Error{ErrorCode::kLimit, "the block hashes do not fit in an erase block; they take", encoded.size()};
   if (table.image_bytes > table_at)
     return Error{ErrorCode::kLimit, "the image reaches into the slot's last erase block; it may have", table_at};
-  FileSink sink = TILL_TRY(FileSink::Create(path));
+  OutputFile sink = TILL_TRY(OutputFile::Open(path));
   TILL_TRY(Copy(image, sink));
   TILL_TRY(Fill(sink, table_at - table.image_bytes));
   TILL_TRY(sink.Write(encoded));
@@ -91,9 +90,7 @@ int Make(const GlobalOptions& options, const Arguments& arguments, const Release
   if (const tuf::TargetEntry* entry = FindEntry(entries, component)) table->entry = EntryText(*entry);
   const Status written = WriteSlot(*image, *table, shape, arguments.out);
   if (!written.ok()) {
-    std::error_code ignored;
-    std::filesystem::remove(arguments.out, ignored);
-    const bool too_small = written.error().code == ErrorCode::kLimit;
+    const bool too_small = written.error().code == ErrorCode::kLimit && !IsDiskFull(written.error());
     return Fail(options, too_small ? kExitCeiling : kExitFailed, kFactoryFailed, arguments.out, &written.error());
   }
   if (options.json) {

@@ -11,10 +11,10 @@ inline constexpr Fault kBadArgument{"T1002", "an argument cannot be used",
                                     "tillpack COMMAND --help shows what it takes"};
 inline constexpr Fault kKeysUnusable{
     "T1003", "the signing keys cannot be used",
-    "tillpack keys init makes them once, in a folder that holds none; a key file must have mode 0600"};
+    "put the named key where it is looked for, with mode 0600; tillpack keys init makes a first set, once"};
 inline constexpr Fault kReleaseFailed{"T1004", "the release was not made; nothing was changed",
                                       "mend the cause and run the same command again"};
-inline constexpr Fault kReleaseExists{"T1005", "this version exists already",
+inline constexpr Fault kReleaseExists{"T1005", "this version exists already, or was withdrawn",
                                       "a version is made once: choose a new one"};
 inline constexpr Fault kVerifyFailed{"T1006", "the release does not verify",
                                      "do not publish it: make it again from clean inputs and look for who changed it"};
@@ -59,6 +59,18 @@ inline constexpr Fault kHubFull{
 inline constexpr Fault kHubUnverified{
     "T1034", "what the hub holds does not verify",
     "find out who published there; does this machine hold the root that the terminals hold (out/tuf/1.root.json)?"};
+
+inline constexpr Fault kHubSpeaksTls{"T1060", "the hub speaks https, and its URL says http",
+                                     "write https:// in --server, --hub or [server] url, and --ca when no public CA "
+                                     "signed its certificate"};
+inline constexpr Fault kNoDeltaKept{
+    "T1061", "no delta was worth keeping; the release is made without",
+    "the table says why; publish it all the same, or begin again without --require-delta"};
+inline constexpr Fault kWithdrawFailed{"T1062", "the release was not withdrawn", "the cause stands above"};
+
+inline constexpr Fault kNotAllApplied{"T1063", "not every payload could be applied",
+                                      "put the base images that are named above back into the folder of releases, or "
+                                      "verify without --apply-all"};
 
 inline constexpr Fault kWorkerFailed{"T1019", "the missing delta was not made",
                                      "mend the cause: the hub gives the job again when its lease ends"};

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "core/file.h"
+#include "core/http/tls_probe.h"
 #include "core/text.h"
 
 namespace till::packer {
@@ -59,12 +60,20 @@ HubConnection::HubConnection(HubAccess hub) : hub_(std::move(hub)), client_(Opti
   while (!hub_.url.empty() && hub_.url.back() == '/') hub_.url.pop_back();
 }
 
+Error HubConnection::Judged(const Error& error) const {
+  const bool silent = error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kCorrupt;
+  if (!silent || !http::SpeaksTlsInstead(hub_.url)) return error;
+  return http::kSpeaksTls;
+}
+
 Result<http::Reply> HubConnection::Send(http::Call call) {
   error_context_ = call.method + " " + hub_.url + call.url;
   call.url = hub_.url + call.url;
   call.max_reply_bytes = kMaxReplyBytes;
   call.headers.push_back({"Authorization", "Bearer " + hub_.token});
-  http::Reply reply = TILL_TRY(client_.Send(call));
+  Result<http::Reply> sent = client_.Send(call);
+  if (!sent.ok()) return Judged(sent.error());
+  http::Reply reply = std::move(sent).value();
   if (reply.status >= 400 && !(call.method == "HEAD" && reply.status == 404)) {
     error_context_ += ": " + std::to_string(reply.status) + " " + reply.body.substr(0, kShownBodyBytes);
     return FromStatus(reply.status);
@@ -77,7 +86,7 @@ Result<json::Value> HubConnection::SendJson(const std::string& method, const std
   http::Call call;
   call.method = method;
   call.url = path;
-  if (method != "GET") {
+  if (!body.is_null()) {
     call.headers.push_back({"Content-Type", "application/json"});
     call.body = json::Write(body);
   }
@@ -92,10 +101,11 @@ Status HubConnection::Download(const std::string& path, const std::string& file)
   http::DownloadCall call;
   call.url = hub_.url + path;
   call.headers.push_back({"Authorization", "Bearer " + hub_.token});
-  const http::DownloadReply reply = TILL_TRY(client_.Download(call, [&](ByteView bytes) { return sink.Write(bytes); }));
-  if (reply.status != 200) {
-    error_context_ += ": " + std::to_string(reply.status);
-    return FromStatus(reply.status);
+  const Result<http::DownloadReply> reply = client_.Download(call, [&](ByteView bytes) { return sink.Write(bytes); });
+  if (!reply.ok()) return Judged(reply.error());
+  if (reply->status != 200) {
+    error_context_ += ": " + std::to_string(reply->status);
+    return FromStatus(reply->status);
   }
   return sink.Finish();
 }

@@ -30,6 +30,7 @@ class HubConnection {
 
   // `call.url` starts with '/'. Statuses from 400 on are Errors (detail: the status): kRefused 401 and 403, kNotFound
   // 404, kConflict 409, kLimit 507, kUnavailable 408, 429 and from 500 on, kInvalid the others. A HEAD may answer 404.
+  // http::kSpeaksTls: the URL says http, and the hub speaks https.
   Result<http::Reply> Send(http::Call call);
   Result<json::Value> SendJson(const std::string& method, const std::string& path, const json::Value& body = {});
   // Appends the object's bytes to `file`, whole.
@@ -39,6 +40,8 @@ class HubConnection {
   void set_error_context(std::string context) { error_context_ = std::move(context); }
 
  private:
+  Error Judged(const Error& error) const;
+
   HubAccess hub_;
   http::Client client_;
   std::string error_context_;

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "core/file.h"
+#include "packer/withdrawn.h"
 
 namespace till::packer {
 namespace {
@@ -101,15 +102,20 @@ Result<bool> CatchUp(HubConnection& hub, const CatchUpRequest& request) {
   TILL_TRY(FetchMetadata(hub, request.tenant, TILL_TRY(ReadTextFile(folder + "/1.root.json")), fetched));
   tuf::Repository theirs = TILL_TRY(tuf::Repository::Open(fetched));
   const tuf::Repository ours = TILL_TRY(tuf::Repository::Open(folder));
-  const bool hub_knows_more = !TILL_TRY(OnlyIn(theirs, ours)).empty();
+  const std::vector<tuf::TargetEntry> news = TILL_TRY(OnlyIn(theirs, ours));
+  const auto is_withdrawn = [&](const auto& entry) { return IsOfAnyVersion(entry, request.withdrawn); };
+  const bool hub_knows_more = !std::ranges::all_of(news, is_withdrawn);
   if (!hub_knows_more && TILL_TRY(VersionOf(*theirs_now)) < TILL_TRY(VersionOf(ours_now))) {
     std::filesystem::remove_all(fetched, ignored);
     return false;
   }
   std::vector<tuf::TargetEntry> on_top = TILL_TRY(OnlyIn(ours, theirs));
-  if (!on_top.empty()) {
+  if (!on_top.empty() || std::ranges::any_of(news, is_withdrawn)) {
     const tuf::RoleSet keys = TILL_TRY(request.keys());
     for (tuf::TargetEntry& entry : on_top) theirs.Put(std::move(entry));
+    for (const tuf::TargetEntry& entry : news) {
+      if (is_withdrawn(entry)) theirs.Remove(entry.path);
+    }
     TILL_TRY(theirs.Publish(keys, tuf::Lifetimes{}, request.now_unix_s));
   }
   TILL_TRY(Replace(folder, fetched));

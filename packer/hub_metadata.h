@@ -21,6 +21,7 @@ struct CatchUpRequest {
   // Asked for only when entries of this folder must be signed on top of the hub's.
   std::function<Result<tuf::RoleSet>()> keys;
   int64_t now_unix_s = 0;
+  std::vector<std::string> withdrawn{};  // versions: what the hub still has of them is not taken over
 };
 
 // Goes on from the hub's metadata where it has entries that the folder lacks, or other bytes of the same version or a

@@ -2,8 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "core/file.h"
 #include "core/json/json.h"
+#include "core/output_file.h"
 #include "core/text.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
@@ -34,7 +34,7 @@ int Pack(const GlobalOptions& options, const Arguments& arguments) {
   if (!kernel.ok()) return Fail(options, kExitFailed, kKernelUnusable, arguments.kernel, &kernel.error());
   const Result<PackedKernel> packed = PackKernel(*kernel);
   if (!packed.ok()) return Fail(options, kExitFailed, kKernelUnusable, arguments.kernel, &packed.error());
-  const Status written = WriteFileAtomically(arguments.out, packed->fit);
+  const Status written = WriteOutput(arguments.out, packed->fit);
   if (!written.ok()) return Fail(options, kExitFailed, kOutputUnwritable, arguments.out, &written.error());
   const double ratio = static_cast<double>(packed->fit.size()) / static_cast<double>(bytes->size());
   if (options.json) {

@@ -2,7 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 
 #include "core/file.h"
 
@@ -26,11 +28,15 @@ std::string KeyPath(const std::string& folder, const RoleShape& role, unsigned n
   return folder + "/" + role.name + "-" + std::to_string(number) + ".pem";
 }
 
-Result<crypto::PrivateKey> LoadKey(const std::string& path) {
+Result<crypto::PrivateKey> LoadKey(const std::string& path, std::string& about) {
+  about = path;
   struct stat facts {};
   if (stat(path.c_str(), &facts) != 0) return SystemError("cannot read the key");
   if ((facts.st_mode & 077) != 0) {
-    return Error{ErrorCode::kRefused, "the key can be read by others: chmod 600 it", facts.st_mode & 07777};
+    char mode[8];
+    std::snprintf(mode, sizeof mode, "%04o", facts.st_mode & 07777U);
+    about = path + " has mode " + mode + ": chmod 600 " + path;
+    return Error{ErrorCode::kRefused, "the key can be read by others"};
   }
   const std::string pem = TILL_TRY(ReadTextFile(path, 16 * 1024));
   return crypto::PrivateKey::FromPem(pem);
@@ -56,20 +62,21 @@ Status MakeKeys(const std::string& folder) {
   return Ok();
 }
 
-Result<tuf::RoleSet> LoadKeys(const std::string& folder) {
+Result<tuf::RoleSet> LoadKeys(const std::string& folder, std::span<const std::string_view> wanted, std::string& about) {
   tuf::RoleSet roles;
-  bool any = false;
   for (const RoleShape& role : kRoles) {
     tuf::RoleKeys& keys = roles.*role.keys;
     keys.threshold = role.threshold;
     for (unsigned number = 1; number <= role.count; ++number) {
       const std::string path = KeyPath(folder, role, number);
       if (!FileExists(path)) continue;
-      keys.keys.push_back(TILL_TRY(LoadKey(path)));
-      any = true;
+      keys.keys.push_back(TILL_TRY(LoadKey(path, about)));
     }
+    const bool is_wanted = std::find(wanted.begin(), wanted.end(), role.name) != wanted.end();
+    if (!is_wanted || keys.keys.size() >= role.threshold) continue;
+    about = KeyPath(folder, role, 1) + ", looked for in the folder that [sign] keys, TILL_KEYS or --keys names";
+    return Error{ErrorCode::kNotFound, "a key that is needed is not there"};
   }
-  if (!any) return Error{ErrorCode::kNotFound, "no key in the folder"};
   return roles;
 }
 

@@ -3,7 +3,9 @@
 //   A role whose key is not in the folder simply cannot sign: a build machine holds no root key.
 #pragma once
 
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "core/tuf/repository.h"
 
@@ -13,8 +15,14 @@ namespace till::packer {
 // written over.
 Status MakeKeys(const std::string& folder);
 
-// What the folder holds. kNotFound when it holds no key at all; kRefused (detail: mode) when a key file can be read by
-// group or others; kCorrupt for a file that is no Ed25519 key.
-Result<tuf::RoleSet> LoadKeys(const std::string& folder);
+// The roles that each command signs with.
+inline constexpr std::string_view kRolesOfReleases[] = {"targets", "deltas", "snapshot", "timestamp"};
+inline constexpr std::string_view kRolesOfDeltas[] = {"deltas", "snapshot", "timestamp"};
+inline constexpr std::string_view kRolesOfRenewal[] = {"snapshot", "timestamp"};
+
+// What the folder holds, which is at least what `wanted` needs. kNotFound when one of those is missing; kRefused when a
+// key file can be read by group or others; kCorrupt for a file that is no Ed25519 key. `about` is then what is wrong
+// with which file, for a person.
+Result<tuf::RoleSet> LoadKeys(const std::string& folder, std::span<const std::string_view> wanted, std::string& about);
 
 }  // namespace till::packer

@@ -20,8 +20,9 @@ int InitKeys(const GlobalOptions& options, const std::string& config_path) {
     const bool conflict = made.error().code == ErrorCode::kConflict;
     return Fail(options, conflict ? kExitConflict : kExitSigning, kKeysUnusable, config->keys_folder, &made.error());
   }
-  const Result<tuf::RoleSet> keys = LoadKeys(config->keys_folder);
-  if (!keys.ok()) return Fail(options, kExitSigning, kKeysUnusable, config->keys_folder, &keys.error());
+  std::string about;
+  const Result<tuf::RoleSet> keys = LoadKeys(config->keys_folder, kRolesOfReleases, about);
+  if (!keys.ok()) return Fail(options, kExitSigning, kKeysUnusable, about, &keys.error());
   const std::string repository = config->out_folder + "/tuf";
   const Status created = tuf::Repository::Create(repository, *keys, tuf::Lifetimes{}, SystemClock().UnixMs() / 1000);
   if (!created.ok()) return Fail(options, kExitFailed, kReleaseFailed, repository, &created.error());

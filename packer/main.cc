@@ -19,6 +19,7 @@ constexpr till::commands::Example kExamples[] = {
     {"tillpack publish out/1.5.0 --server https://ota.example --token-file admin.token", true},
     {"tillpack publish out/1.5.0 --server https://10.0.0.5:8443 --ca hub.pem --token-file admin.token"},
     {"tillpack renew"},
+    {"tillpack withdraw 1.5.0 --server https://ota.example --token-file admin.token"},
     {"tillpack delta --from old.squashfs --to new.squashfs -o update.till", true},
     {"tillpack full --to new.squashfs -o full.till"},
     {"tillpack apply --from old.squashfs --payload update.till -o rebuilt.squashfs --max-memory 2MiB", true},
@@ -43,7 +44,7 @@ int main(int argc, char** argv) {
   using namespace till::packer;
   till::log::Configure("tillpack", till::log::Level::kInfo, till::log::Format::kText);
   CLI::App program{"Make, check and publish signed releases: full payloads and deltas.", "tillpack"};
-  program.set_version_flag("--version", TILL_VERSION);
+  program.set_version_flag("--version", "tillpack " TILL_VERSION);
   program.require_subcommand(1);
   program.fallthrough();
   GlobalOptions options;
@@ -54,6 +55,7 @@ int main(int argc, char** argv) {
   AddVerifyCommand(program, options, run);
   AddPublishCommand(program, options, run);
   AddRenewCommand(program, options, run);
+  AddWithdrawCommand(program, options, run);
   AddDeltaCommand(program, options, run);
   AddExpandCommand(program, options, run);
   AddKernelCommand(program, options, run);
@@ -73,5 +75,5 @@ int main(int argc, char** argv) {
   // Looked for by hand: of a line that cannot be parsed no flag is known.
   const bool json = std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
   if (const auto done = till::commands::Parse(program, argc, argv, kUsage, json)) return *done;
-  return run ? run() : kExitUsage;
+  return till::commands::EndAfterPrinting(run ? run() : kExitUsage);
 }

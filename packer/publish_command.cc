@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -6,9 +7,11 @@
 #include "core/text.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
+#include "packer/hub_command.h"
 #include "packer/key_ring.h"
 #include "packer/publisher.h"
 #include "packer/release_config.h"
+#include "packer/withdrawn.h"
 
 namespace till::packer {
 namespace {
@@ -16,8 +19,7 @@ namespace {
 struct Arguments {
   std::string config;
   std::string folder;
-  HubAccess hub;
-  std::string token_file;
+  HubArguments hub;
 };
 
 void Tell(const GlobalOptions& options, const PublishStep& step) {
@@ -34,12 +36,19 @@ void Tell(const GlobalOptions& options, const PublishStep& step) {
 int Publish(const GlobalOptions& options, Arguments arguments) {
   const Result<ReleaseRecord> release = ReadReleaseRecord(arguments.folder);
   if (!release.ok()) return Fail(options, kExitFailed, kNoRelease, arguments.folder, &release.error());
-  const Result<std::string> token = ReadHubToken(arguments.token_file);
-  if (!token.ok()) return Fail(options, kExitUsage, kBadArgument, arguments.token_file, &token.error());
-  arguments.hub.token = *token;
+  const Result<std::string> token = ReadHubToken(arguments.hub.token_file);
+  if (!token.ok())
+    return Fail(options, kExitUsage, kBadArgument, "--token-file " + arguments.hub.token_file, &token.error());
+  arguments.hub.access.token = *token;
   std::filesystem::path folder = std::filesystem::absolute(arguments.folder).lexically_normal();
   if (folder.filename().empty()) folder = folder.parent_path();
-  Publisher publisher(arguments.hub, [&](const PublishStep& step) { Tell(options, step); });
+  const Result<std::vector<std::string>> withdrawn = ReadWithdrawn(folder.parent_path().string());
+  if (!withdrawn.ok())
+    return Fail(options, kExitFailed, kInputUnreadable, (folder.parent_path() / "withdrawn.json").string(),
+                &withdrawn.error());
+  if (std::ranges::find(*withdrawn, release->version) != withdrawn->end())
+    return Fail(options, kExitConflict, kReleaseExists, release->version + " was withdrawn");
+  Publisher publisher(arguments.hub.access, [&](const PublishStep& step) { Tell(options, step); });
   const std::filesystem::path out = folder.parent_path();
   std::string unusable_keys;
   const auto keys = [&]() -> Result<tuf::RoleSet> {
@@ -47,8 +56,9 @@ int Publish(const GlobalOptions& options, Arguments arguments) {
     const std::string beside = (out.parent_path() / "tillrace.toml").string();
     const ReleaseConfig config =
         TILL_TRY(LoadReleaseConfig(arguments.config.empty() ? beside : arguments.config, fault));
-    Result<tuf::RoleSet> loaded = LoadKeys(config.keys_folder);
-    if (!loaded.ok()) unusable_keys = config.keys_folder;
+    std::string about;
+    Result<tuf::RoleSet> loaded = LoadKeys(config.keys_folder, kRolesOfReleases, about);
+    if (!loaded.ok()) unusable_keys = about;
     return loaded;
   };
   const Status published = publisher.Publish(out.string(), *release, keys, SystemClock().UnixMs() / 1000);
@@ -71,9 +81,7 @@ void AddPublishCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   publish->add_option("--config", arguments->config,
                       "Configuration that names the keys, wanted when a worker published meanwhile (default: the\n"
                       "tillrace.toml beside the folder of releases)");
-  publish->add_option("--server", arguments->hub.url, "The hub's URL")->required();
-  publish->add_option("--token-file", arguments->token_file, "File with an operator's token (or TILL_TOKEN)");
-  publish->add_option("--ca", arguments->hub.ca_file, "CA certificate (PEM) of the hub");
+  AddHubOptions(*publish, "--server", "The hub's URL", arguments->hub)->required();
   publish->callback(
       [&options, &run, arguments] { run = [&options, arguments] { return Publish(options, *arguments); }; });
 }

@@ -1,11 +1,26 @@
 #include "packer/publisher.h"
 
+#include <algorithm>
+
 #include "core/file.h"
 #include "core/text.h"
 #include "core/tuf/repository.h"
 #include "packer/hub_metadata.h"
+#include "packer/withdrawn.h"
 
 namespace till::packer {
+
+namespace {
+
+bool IsApp(const ComponentRecord& component) { return component.component == "app"; }
+
+json::Value IdList(const std::vector<int64_t>& ids) {
+  json::Value list = json::Value::Array();
+  for (const int64_t id : ids) list.Append(json::Value::Object({{"id", id}}));
+  return list;
+}
+
+}  // namespace
 
 Publisher::Publisher(HubAccess hub, std::function<void(const PublishStep&)> on_step)
     : hub_(std::move(hub)), on_step_(std::move(on_step)) {}
@@ -13,11 +28,7 @@ Publisher::Publisher(HubAccess hub, std::function<void(const PublishStep&)> on_s
 Status Publisher::Publish(const std::string& out_folder, const ReleaseRecord& release,
                           std::function<Result<tuf::RoleSet>()> keys, int64_t now_unix_s) {
   const std::string tuf_folder = out_folder + "/tuf";
-  if (TILL_TRY(CatchUp(hub_, {.tuf_folder = tuf_folder, .keys = std::move(keys), .now_unix_s = now_unix_s}))) {
-    TILL_TRY(WriteMetadataTar(tuf_folder, out_folder + "/release.tuf"));
-    on_step_({"the hub's newer metadata, taken over", 0, false});
-  }
-
+  TILL_TRY(GoOnFromHub(out_folder, std::move(keys), now_unix_s));
   for (const ComponentRecord& component : release.components) {
     for (const PayloadRecord& payload : component.payloads) {
       const std::string path = out_folder + "/" + release.version + "/" + payload.file;
@@ -31,6 +42,29 @@ Status Publisher::Publish(const std::string& out_folder, const ReleaseRecord& re
     modules.push_back(TILL_TRY(EnsureModule(release, component)));
   }
   return EnsureDistributionSet(release, modules);
+}
+
+Status Publisher::GoOnFromHub(const std::string& out_folder, std::function<Result<tuf::RoleSet>()> keys,
+                              int64_t now_unix_s) {
+  CatchUpRequest request;
+  request.tuf_folder = out_folder + "/tuf";
+  request.keys = std::move(keys);
+  request.now_unix_s = now_unix_s;
+  request.withdrawn = TILL_TRY(ReadWithdrawn(out_folder));
+  if (!TILL_TRY(CatchUp(hub_, request))) return Ok();
+  TILL_TRY(WriteMetadataTar(request.tuf_folder, out_folder + "/release.tuf"));
+  on_step_({"the hub's newer metadata, taken over", 0, false});
+  return Ok();
+}
+
+Status Publisher::Withdraw(const std::string& out_folder, const std::string& product, const std::string& version,
+                           std::function<Result<tuf::RoleSet>()> keys, int64_t now_unix_s) {
+  TILL_TRY(GoOnFromHub(out_folder, std::move(keys), now_unix_s));
+  TILL_TRY(SendMetadata(hub_, out_folder + "/tuf", on_step_));
+  const json::Value set = TILL_TRY(FindOne("distributionsets", product, version));
+  if (set.is_null()) return Ok();
+  TILL_TRY(hub_.SendJson("DELETE", "/rest/v1/distributionsets/" + std::to_string(set["id"].AsInteger())));
+  return Ok();
 }
 
 Result<bool> SendBlob(HubConnection& hub, const std::string& path, const crypto::Sha256Digest& sha256) {
@@ -83,7 +117,7 @@ Result<int64_t> Publisher::EnsureModule(const ReleaseRecord& release, const Comp
   if (is_new) {
     json::Value wanted = json::Value::Object();
     wanted.Set("name", name).Set("version", release.version);
-    wanted.Set("type", component.component == "app" ? "application" : "os");
+    wanted.Set("type", IsApp(component) ? "application" : "os");
     const json::Value made = TILL_TRY(hub_.SendJson("POST", "/rest/v1/softwaremodules", json::Value::Array({wanted})));
     if (made.items().empty()) return Error{ErrorCode::kCorrupt, "the hub's answer names no software module"};
     module = made.items()[0];
@@ -105,20 +139,48 @@ Result<int64_t> Publisher::EnsureModule(const ReleaseRecord& release, const Comp
 }
 
 Status Publisher::EnsureDistributionSet(const ReleaseRecord& release, const std::vector<int64_t>& modules) {
-  const json::Value known = TILL_TRY(FindOne("distributionsets", release.product, release.version));
-  if (known.is_null()) {
-    json::Value members = json::Value::Array();
-    for (const int64_t id : modules) {
-      json::Value member = json::Value::Object();
-      member.Set("id", id);
-      members.Append(member);
-    }
+  const std::string what = "distribution set " + release.product + " " + release.version;
+  json::Value known = TILL_TRY(FindOne("distributionsets", release.product, release.version));
+  const bool is_new = known.is_null();
+  if (is_new) {
+    const bool only_apps = std::ranges::all_of(release.components, IsApp);
+    const bool any_app = std::ranges::any_of(release.components, IsApp);
     json::Value set = json::Value::Object();
-    set.Set("name", release.product).Set("version", release.version).Set("type", "os").Set("modules", members);
-    TILL_TRY(hub_.SendJson("POST", "/rest/v1/distributionsets", json::Value::Array({set})));
+    set.Set("name", release.product).Set("version", release.version);
+    set.Set("type", only_apps ? "app" : any_app ? "os_app" : "os").Set("modules", IdList(modules));
+    const json::Value made = TILL_TRY(hub_.SendJson("POST", "/rest/v1/distributionsets", json::Value::Array({set})));
+    if (!made.items().empty()) known = made.items()[0];
   }
-  on_step_({"distribution set " + release.product + " " + release.version, 0, known.is_null()});
+  const bool completed = TILL_TRY(CompleteSet(known, modules, what));
+  on_step_({completed ? what + ", completed" : what, 0, is_new || completed});
   return Ok();
+}
+
+// A set of this name may be another's, or one that was made by hand and left empty: it is published only when it can be
+// assigned, and means this release.
+Result<bool> Publisher::CompleteSet(const json::Value& set, const std::vector<int64_t>& modules,
+                                    const std::string& what) {
+  const auto conflict = [&](const std::string& why) {
+    hub_.set_error_context(what + " " + why);
+    return Error{ErrorCode::kConflict, "the hub's set is not this release"};
+  };
+  if (set.Has("valid") && !set["valid"].AsBool()) return conflict("was made invalid on the hub: choose a new version");
+  std::vector<int64_t> missing = modules;
+  for (const json::Value& module : set["modules"].items()) {
+    if (std::erase(missing, module["id"].AsInteger()) > 0) continue;
+    const bool is_ours = std::ranges::find(modules, module["id"].AsInteger()) != modules.end();
+    if (!is_ours) return conflict("holds the module " + module["name"].AsString() + " " + module["version"].AsString());
+  }
+  const std::string path = "/rest/v1/distributionsets/" + std::to_string(set["id"].AsInteger());
+  if (!missing.empty()) {
+    const Result<json::Value> added = hub_.SendJson("POST", path + "/assignedSM", IdList(missing));
+    const bool refused = !added.ok() && added.error().code == ErrorCode::kInvalid;  // locked, or of another type
+    if (refused) return conflict("lacks modules of this release, and takes none: " + hub_.error_context());
+    if (!added.ok()) return added.error();
+  }
+  const json::Value now = TILL_TRY(hub_.SendJson("GET", path));
+  if (!now["complete"].AsBool()) return conflict("is incomplete: its type is " + now["type"].AsString());
+  return !missing.empty();
 }
 
 }  // namespace till::packer

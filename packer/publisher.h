@@ -25,11 +25,18 @@ class Publisher {
   // `keys` are asked for only when a worker published meanwhile and this machine has entries to sign on top of that.
   Status Publish(const std::string& out_folder, const ReleaseRecord& release,
                  std::function<Result<tuf::RoleSet>()> keys, int64_t now_unix_s);
+  // Sends the metadata, which names this version no more, and deletes the hub's set of it. Actions that already carry
+  // it find no signed image; terminals refuse it.
+  Status Withdraw(const std::string& out_folder, const std::string& product, const std::string& version,
+                  std::function<Result<tuf::RoleSet>()> keys, int64_t now_unix_s);
   const std::string& error_context() const { return hub_.error_context(); }
 
  private:
+  Status GoOnFromHub(const std::string& out_folder, std::function<Result<tuf::RoleSet>()> keys, int64_t now_unix_s);
   Result<int64_t> EnsureModule(const ReleaseRecord& release, const ComponentRecord& component);
   Status EnsureDistributionSet(const ReleaseRecord& release, const std::vector<int64_t>& modules);
+  // Answers whether modules had to be added. kConflict when the set cannot become this release.
+  Result<bool> CompleteSet(const json::Value& set, const std::vector<int64_t>& modules, const std::string& what);
   Result<json::Value> FindOne(const std::string& collection, const std::string& name, const std::string& version);
 
   HubConnection hub_;

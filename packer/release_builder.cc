@@ -12,6 +12,7 @@
 #include "packer/chunk_tier.h"
 #include "packer/hub_metadata.h"
 #include "packer/key_ring.h"
+#include "packer/withdrawn.h"
 
 namespace till::packer {
 struct ReleaseBuilder::Job {
@@ -29,8 +30,7 @@ ReleaseBuilder::ReleaseBuilder(const ReleaseConfig& config, std::function<void(c
 
 Result<ReleaseRecord> ReleaseBuilder::Build(const ReleaseRequest& request) {
   error_context_ = request.version;
-  if (!IsSafeName(request.version))
-    return Error{ErrorCode::kInvalid, "a version is 1 to 64 letters, digits, '.', '-', '_' or '+'"};
+  if (!IsVersionName(request.version)) return Error{ErrorCode::kInvalid, kVersionRule};
   for (const auto& named : request.image_files) {
     const auto is_it = [&](const ImageConfig& image) { return image.component == named.first; };
     if (std::any_of(config_.images.begin(), config_.images.end(), is_it)) continue;
@@ -39,6 +39,9 @@ Result<ReleaseRecord> ReleaseBuilder::Build(const ReleaseRequest& request) {
   }
   const std::string folder = config_.out_folder + "/" + request.version;
   if (FileExists(folder)) return Error{ErrorCode::kConflict, "this version was released already"};
+  const std::vector<std::string> withdrawn = TILL_TRY(ReadWithdrawn(config_.out_folder));
+  if (std::ranges::find(withdrawn, request.version) != withdrawn.end())
+    return Error{ErrorCode::kConflict, "this version was withdrawn"};
   std::vector<ReleaseRecord> earlier = TILL_TRY(ReadReleases(config_.out_folder));
   std::string missing;
   Result<std::vector<ReleaseRecord>> bases = ChooseBases(config_.bases, std::move(earlier), request.census, missing);
@@ -48,7 +51,22 @@ Result<ReleaseRecord> ReleaseBuilder::Build(const ReleaseRequest& request) {
   }
 
   const std::string beside = folder + ".new";
-  std::filesystem::remove_all(beside);
+  std::error_code failed;
+  std::filesystem::remove_all(beside, failed);
+  Result<ReleaseRecord> release = BuildBeside(request, *bases, beside);
+  if (!release.ok()) {
+    std::filesystem::remove_all(beside, failed);
+    return release.error();
+  }
+  error_context_ = folder;
+  std::filesystem::rename(beside, folder, failed);
+  if (failed) return SystemError("cannot put the release in its place", failed.value());
+  TILL_TRY(WriteMetadataTar(config_.out_folder + "/tuf", config_.out_folder + "/release.tuf"));
+  return release;
+}
+
+Result<ReleaseRecord> ReleaseBuilder::BuildBeside(const ReleaseRequest& request,
+                                                  const std::vector<ReleaseRecord>& bases, const std::string& beside) {
   TILL_TRY(MakeFolders(beside));
   ReleaseRecord release;
   release.product = config_.product;
@@ -57,18 +75,13 @@ Result<ReleaseRecord> ReleaseBuilder::Build(const ReleaseRequest& request) {
   release.rollback_index = config_.rollback_index;
   for (const ImageConfig& image : config_.images)
     release.components.push_back(TILL_TRY(KeepImage(image, request, beside)));
-  std::vector<Job> jobs = PlanJobs(release, *bases, request.census);
+  std::vector<Job> jobs = PlanJobs(release, bases, request.census);
   TILL_TRY(RunJobs(jobs, std::max(1U, request.jobs), beside));
   TILL_TRY(LookAtBuild(jobs));
   ChooseKept(release, jobs, beside);
   TILL_TRY(WriteReleaseRecord(beside, release));
   // Signed before it is put in its place: a crash between the two leaves a folder that the next run replaces.
   TILL_TRY(Sign(release, request.now_unix_s));
-  error_context_ = folder;
-  std::error_code failed;
-  std::filesystem::rename(beside, folder, failed);
-  if (failed) return SystemError("cannot put the release in its place", failed.value());
-  TILL_TRY(WriteMetadataTar(config_.out_folder + "/tuf", config_.out_folder + "/release.tuf"));
   return release;
 }
 
@@ -160,7 +173,8 @@ Status ReleaseBuilder::RunJobs(std::vector<Job>& jobs, unsigned parallel, const 
 
 Status ReleaseBuilder::KeepPayload(Job& job, const std::string& folder) {
   if (job.payload.kind == PayloadRecord::Kind::kChunks) {
-    TILL_TRY(MakeChunkObject(job.target_path, folder + "/" + job.payload.file, kChunkAverageLog2, job.payload));
+    FileSink object = TILL_TRY(FileSink::Create(folder + "/" + job.payload.file));
+    TILL_TRY(MakeChunkObject(job.target_path, object, kChunkAverageLog2, job.payload));
     ++made_;
     return Ok();
   }
@@ -246,11 +260,14 @@ void ReleaseBuilder::ChooseKept(ReleaseRecord& release, std::vector<Job>& jobs, 
 
 Status ReleaseBuilder::Sign(const ReleaseRecord& release, int64_t now_unix_s) {
   error_context_ = config_.keys_folder;
-  const tuf::RoleSet keys = TILL_TRY(LoadKeys(config_.keys_folder));
+  const tuf::RoleSet keys = TILL_TRY(LoadKeys(config_.keys_folder, kRolesOfReleases, error_context_));
   error_context_ = config_.out_folder + "/tuf";
   tuf::Repository repository = TILL_TRY(tuf::Repository::Open(config_.out_folder + "/tuf"));
   for (tuf::TargetEntry& entry : TargetEntries(release)) repository.Put(std::move(entry));
-  return repository.Publish(keys, tuf::Lifetimes{}, now_unix_s);
+  const Status signed_all = repository.Publish(keys, tuf::Lifetimes{}, now_unix_s);
+  if (signed_all.ok() || signed_all.error().code != ErrorCode::kInvalid) return signed_all;
+  error_context_ = config_.keys_folder + " holds other keys than the root of " + config_.out_folder + "/tuf names";
+  return Error{ErrorCode::kRefused, signed_all.error().what};
 }
 
 Result<std::vector<ReleaseRecord>> ChooseBases(const BaseChoice& choice, std::vector<ReleaseRecord> earlier,

@@ -65,6 +65,8 @@ class ReleaseBuilder {
 
  private:
   struct Job;
+  Result<ReleaseRecord> BuildBeside(const ReleaseRequest& request, const std::vector<ReleaseRecord>& bases,
+                                    const std::string& beside);
   Result<ComponentRecord> KeepImage(const ImageConfig& image, const ReleaseRequest& request, const std::string& folder);
   std::vector<Job> PlanJobs(const ReleaseRecord& release, const std::vector<ReleaseRecord>& bases,
                             const FleetCensus* census) const;

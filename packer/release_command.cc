@@ -10,10 +10,12 @@
 #include "core/text.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
+#include "packer/hub_command.h"
 #include "packer/hub_metadata.h"
 #include "packer/key_ring.h"
 #include "packer/progress.h"
 #include "packer/release_builder.h"
+#include "packer/withdrawn.h"
 
 namespace till::packer {
 namespace {
@@ -24,8 +26,7 @@ struct Arguments {
   std::vector<std::string> images;
   unsigned jobs = 0;
   bool require_delta = false;
-  HubAccess hub;
-  std::string token_file;
+  HubArguments hub;
 };
 
 std::string Permille(uint64_t part, uint64_t whole) {
@@ -96,16 +97,16 @@ std::unique_ptr<FleetCensus> AskWhatRuns(const GlobalOptions& options, const Arg
                                          const ReleaseConfig& config, int& exit_code) {
   exit_code = kExitOk;
   if (config.bases.kind != BaseChoice::Kind::kDeployed) return nullptr;
-  HubAccess access = arguments.hub;
+  HubAccess access = arguments.hub.access;
   if (access.url.empty()) access.url = config.server_url;
   if (access.url.empty()) {
     exit_code = Fail(options, kExitUsage, kBadConfig,
                      arguments.config + ": [delta] from = \"deployed\" needs a hub to ask: [server] url, or --server");
     return nullptr;
   }
-  const Result<std::string> token = ReadHubToken(arguments.token_file);
+  const Result<std::string> token = ReadHubToken(arguments.hub.token_file);
   if (!token.ok()) {
-    exit_code = Fail(options, kExitUsage, kBadArgument, "--token-file " + arguments.token_file, &token.error());
+    exit_code = Fail(options, kExitUsage, kBadArgument, "--token-file " + arguments.hub.token_file, &token.error());
     return nullptr;
   }
   access.token = *token;
@@ -127,13 +128,18 @@ std::unique_ptr<FleetCensus> AskWhatRuns(const GlobalOptions& options, const Arg
 // What a worker signed since comes first. A hub that does not answer stops no release: `publish` asks it again.
 int GoOnFromHub(const GlobalOptions& options, const Arguments& arguments, const ReleaseConfig& config,
                 const tuf::RoleSet& keys) {
-  HubAccess access = arguments.hub;
+  HubAccess access = arguments.hub.access;
   if (access.url.empty()) access.url = config.server_url;
   const std::string tuf_folder = config.out_folder + "/tuf";
   if (access.url.empty() || !FileExists(tuf_folder)) return kExitOk;
   HubConnection hub(access);
-  const Result<bool> caught_up = CatchUp(
-      hub, {.tuf_folder = tuf_folder, .keys = [&] { return keys; }, .now_unix_s = SystemClock().UnixMs() / 1000});
+  const Result<std::vector<std::string>> withdrawn = ReadWithdrawn(config.out_folder);
+  if (!withdrawn.ok())
+    return Fail(options, kExitFailed, kInputUnreadable, config.out_folder + "/withdrawn.json", &withdrawn.error());
+  const Result<bool> caught_up = CatchUp(hub, {.tuf_folder = tuf_folder,
+                                               .keys = [&] { return keys; },
+                                               .now_unix_s = SystemClock().UnixMs() / 1000,
+                                               .withdrawn = *withdrawn});
   if (!caught_up.ok() && caught_up.error().code != ErrorCode::kUnavailable) {
     const HubVerdict verdict = JudgeHubError(caught_up.error(), kHubFailed);
     return Fail(options, verdict.exit_code, *verdict.fault, hub.error_context(), &caught_up.error());
@@ -152,8 +158,12 @@ int MakeRelease(const GlobalOptions& options, const Arguments& arguments) {
   ConfigFault fault;
   const Result<ReleaseConfig> config = LoadReleaseConfig(arguments.config, fault);
   if (!config.ok()) return Fail(options, kExitUsage, kBadConfig, fault.where + " " + fault.what, &config.error());
-  const Result<tuf::RoleSet> keys = LoadKeys(config->keys_folder);  // before minutes of work, not after
-  if (!keys.ok()) return Fail(options, kExitSigning, kKeysUnusable, config->keys_folder, &keys.error());
+  if (!IsVersionName(arguments.version)) {
+    return Fail(options, kExitUsage, kBadArgument, "--version " + arguments.version + ": must be " + kVersionRule);
+  }
+  std::string about;
+  const Result<tuf::RoleSet> keys = LoadKeys(config->keys_folder, kRolesOfReleases, about);  // before minutes of work
+  if (!keys.ok()) return Fail(options, kExitSigning, kKeysUnusable, about, &keys.error());
   int refused = kExitOk;
   const std::unique_ptr<FleetCensus> census = AskWhatRuns(options, arguments, *config, refused);
   if (refused != kExitOk) return refused;
@@ -187,7 +197,8 @@ int MakeRelease(const GlobalOptions& options, const Arguments& arguments) {
   } else {
     PrintReports(*release, builder.reports(), census.get());
   }
-  return arguments.require_delta && !any_delta ? kExitNoDelta : kExitOk;
+  if (any_delta || !arguments.require_delta) return kExitOk;
+  return Fail(options, kExitNoDelta, kNoDeltaKept, config->product + " " + arguments.version);
 }
 
 }  // namespace
@@ -202,9 +213,7 @@ void AddReleaseCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   release->add_option("-j,--jobs", arguments->jobs, "Payloads made at a time (default: one per processor)")
       ->check(CLI::Range(1, 256));
   release->add_flag("--require-delta", arguments->require_delta, "Exit 5 when no delta was worth keeping");
-  release->add_option("--server", arguments->hub.url, "Hub to ask what is deployed (default: [server] url)");
-  release->add_option("--token-file", arguments->token_file, "File with an operator's token (or TILL_TOKEN)");
-  release->add_option("--ca", arguments->hub.ca_file, "CA certificate (PEM) of the hub");
+  AddHubOptions(*release, "--server", "Hub to ask what is deployed (default: [server] url)", arguments->hub);
   release->footer(
       "With [delta] from = \"deployed\" the hub is asked what terminals run, and deltas are made from those releases.");
   release->callback(

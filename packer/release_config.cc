@@ -24,6 +24,9 @@ class ConfigReader {
 
   Result<ReleaseConfig> Read(const toml::table& file) {
     TILL_TRY(AllowOnly(file, "", {"product", "image", "delta", "sign", "release", "server"}));
+    for (const auto& [key, value] : file) {  // another kind of value would be passed over below
+      if (!value.is_table()) return Wrong("[" + std::string(key.str()) + "]", "must be a section");
+    }
     TILL_TRY(ReadProduct(file["product"].as_table()));
     TILL_TRY(ReadImages(file["image"].as_table()));
     TILL_TRY(ReadDelta(file["delta"].as_table()));
@@ -60,8 +63,7 @@ class ConfigReader {
     if (table == nullptr) return Wrong("[product]", "is missing");
     TILL_TRY(AllowOnly(*table, "product", {"name", "board"}));
     config_.product = TILL_TRY(Text(*table, "product", "name", ""));
-    if (!IsSafeName(config_.product))
-      return Wrong("[product] name", "must be 1 to 64 letters, digits, '.', '-', '_' or '+'");
+    if (!IsSafeName(config_.product)) return Wrong("[product] name", std::string("must be ") + kSafeNameRule);
     const toml::array* boards = (*table)["board"].as_array();
     if (boards == nullptr || boards->empty() || boards->size() > 16) {
       return Wrong("[product] board", "must list 1 to 16 exact hardware ids, as in board = [\"acme,pos-100\"]");
@@ -90,6 +92,8 @@ class ConfigReader {
       if (entry.file.empty()) return Wrong("[" + section + "] file", "is missing");
       entry.file = Placed(entry.file);
       entry.slot_class = TILL_TRY(Text(*image, section, "slot", entry.component));
+      if (!IsSafeName(entry.slot_class))
+        return Wrong("[" + section + "] slot", std::string("must be ") + kSafeNameRule);
       config_.images.push_back(std::move(entry));
     }
     return Ok();
@@ -128,7 +132,7 @@ class ConfigReader {
     if (kind == "versions" && !rest.empty()) {
       config_.bases.kind = BaseChoice::Kind::kVersions;
       for (const std::string_view version : Split(rest, ',')) config_.bases.versions.emplace_back(Trim(version));
-      return Ok();
+      if (std::ranges::all_of(config_.bases.versions, IsVersionName)) return Ok();
     }
     return Wrong("[delta] from", "must be \"all\", \"deployed\", \"last=N\" (1 to 100) or \"versions=1.0.0,1.1.0\"");
   }
@@ -166,8 +170,11 @@ class ConfigReader {
         return Wrong("[release] rollback_index", "must be a whole number from 0 on");
       config_.rollback_index = static_cast<uint64_t>(number->get());
     }
-    TILL_TRY(AllowOnly(section("server"), "server", {"url", "channel"}));
+    TILL_TRY(AllowOnly(section("server"), "server", {"url"}));
     config_.server_url = TILL_TRY(Text(section("server"), "server", "url", ""));
+    if (!config_.server_url.empty() && !IsServerUrl(config_.server_url)) {
+      return Wrong("[server] url", "must read like https://host or http://host:port");
+    }
     return Ok();
   }
 
@@ -203,6 +210,11 @@ bool IsSafeName(std::string_view name) {
     if (!letter && !digit && c != '.' && c != '-' && c != '_' && c != '+') return false;
   }
   return true;
+}
+
+bool IsVersionName(std::string_view name) {
+  return IsSafeName(name) && name != "tuf" && name != "tuf.old" && name != "tuf.hub" && name != "release.tuf" &&
+         name != "withdrawn.json" && !name.ends_with(".new");
 }
 
 }  // namespace till::packer

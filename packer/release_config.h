@@ -2,9 +2,11 @@
 //
 //   [product]       name, board (list of exact hardware ids)
 //   [image.<name>]  file, slot (slot class; default: the name), hardware ids come from the product
-//   [delta]         from = "all" | "deployed" | "last=N" | "versions=1.0.0,1.1.0", profile, keep_if = "delta < 0.7 *
-//   full" [sign]          keys = folder of the keys, or env TILL_KEYS [release]       out = folder of releases (default
-//   "out"), rollback_index (default 0) [server]        url, channel (defaults of `tillpack publish`)
+//   [delta]         from = "all" | "deployed" | "last=N" | "versions=1.0.0,1.1.0", profile, chunks,
+//                   keep_if = "delta < 0.7 * full"
+//   [sign]          keys = folder of the keys, or env TILL_KEYS
+//   [release]       out = folder of releases (default "out"), rollback_index (default 0)
+//   [server]        url of the hub that is asked what is deployed
 // Relative paths start at the file's own folder. Text up to 64 KiB, 8 images, 16 boards.
 #pragma once
 
@@ -50,7 +52,13 @@ struct ConfigFault {
 // `path` of the file; on a fault answers kInvalid and fills `fault` for the person.
 Result<ReleaseConfig> LoadReleaseConfig(const std::string& path, ConfigFault& fault);
 
+inline constexpr const char* kSafeNameRule = "1 to 64 letters, digits, '.', '-', '_' or '+', and not begin with '.'";
 // Versions and names become parts of paths and of URLs: letters, digits, '.', '-', '_', '+'; 1 to 64, no leading '.'.
 bool IsSafeName(std::string_view name);
+// A safe name that is none of those which the folder of releases uses itself.
+inline constexpr const char* kVersionRule =
+    "1 to 64 letters, digits, '.', '-', '_' or '+', not begin with '.', and be none of tuf, tuf.old, tuf.hub, "
+    "release.tuf, withdrawn.json and *.new";
+bool IsVersionName(std::string_view name);
 
 }  // namespace till::packer

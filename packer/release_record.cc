@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "core/file.h"
+#include "packer/release_config.h"
 
 namespace till::packer {
 namespace {
@@ -162,6 +163,8 @@ Result<ReleaseRecord> ReleaseRecordFromJson(const json::Value& value) {
   ReleaseRecord record;
   record.product = TILL_TRY(value.RequireString("product"));
   record.version = TILL_TRY(value.RequireString("version"));
+  if (!IsSafeName(record.product) || !IsVersionName(record.version))
+    return Error{ErrorCode::kCorrupt, "release.json has a name that no release can have"};
   for (const json::Value& board : TILL_TRY(value.RequireArray("boards"))->items())
     record.boards.push_back(board.AsString());
   record.rollback_index = TILL_TRY(RequireCount(value, "rollback_index"));

@@ -15,15 +15,17 @@ int Renew(const GlobalOptions& options, const std::string& config_path) {
   ConfigFault fault;
   const Result<ReleaseConfig> config = LoadReleaseConfig(config_path, fault);
   if (!config.ok()) return Fail(options, kExitUsage, kBadConfig, fault.where + " " + fault.what, &config.error());
-  const Result<tuf::RoleSet> keys = LoadKeys(config->keys_folder);
-  if (!keys.ok()) return Fail(options, kExitSigning, kKeysUnusable, config->keys_folder, &keys.error());
+  std::string about;
+  const Result<tuf::RoleSet> keys = LoadKeys(config->keys_folder, kRolesOfRenewal, about);
+  if (!keys.ok()) return Fail(options, kExitSigning, kKeysUnusable, about, &keys.error());
   const std::string folder = config->out_folder + "/tuf";
   Result<tuf::Repository> repository = tuf::Repository::Open(folder);
   if (!repository.ok()) return Fail(options, kExitFailed, kNoRelease, folder, &repository.error());
   const Status renewed = repository->Renew(*keys, tuf::Lifetimes{}, SystemClock().UnixMs() / 1000);
   if (!renewed.ok()) return Fail(options, kExitSigning, kKeysUnusable, folder, &renewed.error());
   const Status written = WriteMetadataTar(folder, config->out_folder + "/release.tuf");
-  if (!written.ok()) return Fail(options, kExitFailed, kOutputUnwritable, "release.tuf", &written.error());
+  if (!written.ok())
+    return Fail(options, kExitFailed, kOutputUnwritable, config->out_folder + "/release.tuf", &written.error());
   std::printf(options.json ? "{\"event\":\"renew.done\"}\n"
                            : " snapshot and timestamp are signed afresh: publish any release to send them\n");
   return kExitOk;

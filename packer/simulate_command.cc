@@ -9,6 +9,7 @@
 #include "packer/commands.h"
 #include "packer/faults.h"
 #include "packer/fleet_census.h"
+#include "packer/hub_command.h"
 #include "packer/payload_maker.h"
 #include "packer/progress.h"
 #include "packer/release_config.h"
@@ -20,8 +21,7 @@ struct Arguments {
   std::string config = "tillrace.toml";
   std::string version;
   std::string fleet;
-  HubAccess hub;
-  std::string token_file;
+  HubArguments hub;
   double link_kbit = 100;
   double price_per_mib = 0;
 };
@@ -80,8 +80,8 @@ class Simulation {
         if (std::ranges::find(releases, version, &ReleaseRecord::version) == releases.end())
           return Error{ErrorCode::kInvalid, "no such release in the out folder"};
       }
-    } else if (!arguments_.hub.url.empty()) {
-      HubConnection hub(arguments_.hub);
+    } else if (!arguments_.hub.access.url.empty()) {
+      HubConnection hub(arguments_.hub.access);
       Result<FleetCensus> asked = AskFleet(hub, releases);
       context = hub.error_context();
       hub_failed_ = !asked.ok();
@@ -93,7 +93,7 @@ class Simulation {
       for (const ComponentRecord& component : base.components) {
         uint64_t count = 1;
         if (!arguments_.fleet.empty()) count = fleet.contains(base.version) ? fleet[base.version] : 0;
-        if (!arguments_.hub.url.empty() && arguments_.fleet.empty()) count = census.Running(component);
+        if (!arguments_.hub.access.url.empty() && arguments_.fleet.empty()) count = census.Running(component);
         context = base.version + " " + component.component;
         if (count > 0) TILL_TRY(AddGroup(base, component, count));
       }
@@ -250,10 +250,11 @@ int Simulate(const GlobalOptions& options, Arguments arguments) {
   ConfigFault fault;
   const Result<ReleaseConfig> config = LoadReleaseConfig(arguments.config, fault);
   if (!config.ok()) return Fail(options, kExitUsage, kBadConfig, fault.where + " " + fault.what, &config.error());
-  if (!arguments.hub.url.empty()) {
-    const Result<std::string> token = ReadHubToken(arguments.token_file);
-    if (!token.ok()) return Fail(options, kExitUsage, kBadArgument, "--token-file", &token.error());
-    arguments.hub.token = *token;
+  if (!arguments.hub.access.url.empty()) {
+    const Result<std::string> token = ReadHubToken(arguments.hub.token_file);
+    if (!token.ok())
+      return Fail(options, kExitUsage, kBadArgument, "--token-file " + arguments.hub.token_file, &token.error());
+    arguments.hub.access.token = *token;
   }
   Simulation simulation(options, arguments, *config);
   std::string context = config->out_folder;
@@ -279,10 +280,9 @@ void AddSimulateCommand(CLI::App& program, GlobalOptions& options, Run& run) {
       program.add_subcommand("simulate", "What a release would cost a fleet: bytes, time and memory per way");
   command->add_option("--config", arguments->config, "Configuration")->capture_default_str();
   command->add_option("--version", arguments->version, "Release to simulate (default: the newest)");
-  command->add_option("--fleet", arguments->fleet, "What runs: 1.4.2=3211,1.4.1=877 (default: one of each release)");
-  command->add_option("--server", arguments->hub.url, "Hub to ask what runs instead");
-  command->add_option("--token-file", arguments->token_file, "File with an operator's token (or TILL_TOKEN)");
-  command->add_option("--ca", arguments->hub.ca_file, "CA certificate (PEM) of the hub");
+  CLI::Option* fleet = command->add_option("--fleet", arguments->fleet,
+                                           "What runs: 1.4.2=3211,1.4.1=877 (default: one of each release)");
+  AddHubOptions(*command, "--server", "Hub to ask what runs instead", arguments->hub)->excludes(fleet);
   command->add_option("--link-kbit", arguments->link_kbit, "Speed of a terminal's link")
       ->check(CLI::Range(1.0, 1e6))
       ->capture_default_str();

@@ -70,7 +70,9 @@ int Verify(const GlobalOptions& options, const Arguments& arguments) {
                   ToHex(component.image_sha256).c_str());
     }
   }
-  return kExitOk;
+  if (!arguments.apply_all || applied == total) return kExitOk;
+  return Fail(options, kExitFailed, kNotAllApplied,
+              arguments.folder + ": " + std::to_string(total - applied) + " of " + std::to_string(total));
 }
 
 }  // namespace

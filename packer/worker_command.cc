@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
+#include "packer/hub_command.h"
 #include "packer/key_ring.h"
 #include "packer/worker.h"
 
@@ -14,8 +15,7 @@ namespace till::packer {
 namespace {
 
 struct Arguments {
-  HubAccess hub;
-  std::string token_file;
+  HubArguments hub;
   std::string keys = "keys";
   std::string trusted_root;
   std::string work = "worker";
@@ -55,6 +55,7 @@ int Loop(const GlobalOptions& options, const Arguments& arguments, Worker& worke
       Tell(options, **done);
       continue;
     } else if (arguments.once) {
+      if (!options.json) std::printf(" nothing is missing\n");
       return kExitOk;
     }
     SystemClock().SleepMs(int64_t{arguments.every_s} * 1000);
@@ -62,18 +63,20 @@ int Loop(const GlobalOptions& options, const Arguments& arguments, Worker& worke
 }
 
 int Work(const GlobalOptions& options, Arguments arguments) {
-  const Result<std::string> token = ReadHubToken(arguments.token_file);
-  if (!token.ok()) return Fail(options, kExitUsage, kBadArgument, "--token-file", &token.error());
-  arguments.hub.token = *token;
-  const Result<tuf::RoleSet> keys = LoadKeys(arguments.keys);
-  if (!keys.ok()) return Fail(options, kExitSigning, kKeysUnusable, arguments.keys, &keys.error());
+  const Result<std::string> token = ReadHubToken(arguments.hub.token_file);
+  if (!token.ok())
+    return Fail(options, kExitUsage, kBadArgument, "--token-file " + arguments.hub.token_file, &token.error());
+  arguments.hub.access.token = *token;
+  std::string about;
+  const Result<tuf::RoleSet> keys = LoadKeys(arguments.keys, kRolesOfDeltas, about);
+  if (!keys.ok()) return Fail(options, kExitSigning, kKeysUnusable, about, &keys.error());
   WorkerOptions work;
-  work.hub = arguments.hub;
+  work.hub = arguments.hub.access;
   work.work_folder = arguments.work;
   work.trusted_root = arguments.trusted_root;
   work.keys = &*keys;
   work.profile = delta::FindProfile(arguments.profile);
-  if (work.profile == nullptr) return Fail(options, kExitUsage, kBadArgument, "--profile " + arguments.profile);
+  if (work.profile == nullptr) return Fail(options, kExitUsage, kBadArgument, UnknownProfile(arguments.profile));
   work.threads = arguments.jobs > 0 ? arguments.jobs : std::max(1U, std::thread::hardware_concurrency());
   work.now_unix_s = [] { return SystemClock().UnixMs() / 1000; };
   Worker worker(std::move(work));
@@ -86,9 +89,7 @@ void AddWorkerCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command =
       program.add_subcommand("worker", "Make, sign and publish the deltas that terminals of a hub wait for");
-  command->add_option("--hub", arguments->hub.url, "The hub's URL")->required();
-  command->add_option("--token-file", arguments->token_file, "File with an operator's token (or TILL_TOKEN)");
-  command->add_option("--ca", arguments->hub.ca_file, "CA certificate (PEM) of the hub");
+  AddHubOptions(*command, "--hub", "The hub's URL", arguments->hub)->required();
   command->add_option("--keys", arguments->keys, "Folder with the keys of deltas, snapshot and timestamp")
       ->capture_default_str();
   command->add_option("--trusted-root", arguments->trusted_root, "The root the terminals hold: out/tuf/1.root.json")

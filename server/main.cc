@@ -1,4 +1,5 @@
 // tillhub: the update server. Reads the command line and serves until it is told to end.
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -6,6 +7,7 @@
 #include <cstdlib>
 
 #include "core/commands/command_line.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "server/faults.h"
@@ -57,11 +59,17 @@ void DefineServe(CLI::App& app, Flags& flags) {
                     "root.json that published metadata must lead back to; else the first published one is trusted");
   serve->add_option("--edge-token-file", flags.serve.edge_token_file,
                     "Token of edges; else one is made in DATA/edge.token");
-  serve->add_option("--loops", flags.serve.loops, "Threads that serve connections; 0 = one per CPU");
+  serve->add_option("--loops", flags.serve.loops, "Threads that serve connections; 0 = one per CPU")
+      ->check(CLI::Range(0, 1024));
   serve->add_flag("--log-json", flags.json_log, "Log lines as JSON");
   serve->footer(
       "TILL_BOOTSTRAP_ADMIN=user:password makes that operator; without it the first start writes a token to\n"
       "DATA/admin.token. When serving, one line of JSON with the URL goes to stdout.");
+}
+
+bool IsIpAddress(const std::string& text) {
+  unsigned char address[sizeof(in6_addr)];
+  return inet_pton(AF_INET, text.c_str(), address) == 1 || inet_pton(AF_INET6, text.c_str(), address) == 1;
 }
 
 // Splits --listen and reads --min-polling-time; false after a complaint.
@@ -85,8 +93,24 @@ bool Read(Flags& flags) {
   }
   flags.serve.min_polling_s = *polling;
   while (flags.serve.base_url.ends_with('/')) flags.serve.base_url.pop_back();
+  if (!flags.serve.base_url.empty() && !till::IsServerUrl(flags.serve.base_url)) {
+    Fail(till::server::faults::kBadFlag, "--base-url " + flags.serve.base_url + " is no http:// or https:// address",
+         nullptr, kExitUsage);
+    return false;
+  }
+  for (const std::string& proxy : flags.serve.trusted_proxies) {
+    if (IsIpAddress(proxy)) continue;
+    Fail(till::server::faults::kBadFlag, "--trusted-proxy " + proxy + " is no address: it would never match", nullptr,
+         kExitUsage);
+    return false;
+  }
   const bool half_tls = flags.serve.tls_cert_file.empty() != flags.serve.tls_key_file.empty();
-  if (half_tls) Fail(till::server::faults::kBadTls, "both --tls-cert and --tls-key are wanted", nullptr, kExitUsage);
+  if (half_tls) {
+    const bool has_cert = flags.serve.tls_key_file.empty();
+    Fail(till::server::faults::kBadTls,
+         has_cert ? "--tls-key is missing, --tls-cert is given" : "--tls-cert is missing, --tls-key is given", nullptr,
+         kExitUsage);
+  }
   return !half_tls;
 }
 
@@ -103,11 +127,15 @@ int Serve(Flags& flags) {
   StartFailure failure;
   const auto hub = RunningHub::Start(flags.serve, till::SystemClock(), &failure);
   if (!hub) {
-    const bool taken = failure.fault == &till::server::faults::kPortInUse;
+    using namespace till::server::faults;
+    const bool taken = failure.fault == &kPortInUse || failure.fault == &kAlreadyRunning;
     return Fail(*failure.fault, failure.context, &failure.error, taken ? kExitConflict : kExitFailed);
   }
-  if (hub->wrote_admin_token()) {
-    fprintf(stderr, "first start: the operator's token is in %s/admin.token\n", flags.serve.data_folder.c_str());
+  // Not at the first start alone: one that failed may have made the token and said nothing.
+  const std::string admin_token = flags.serve.data_folder + "/admin.token";
+  if (till::FileExists(admin_token)) {
+    fprintf(stderr, "%sthe operator's token is in %s\n", hub->wrote_admin_token() ? "first start: " : "",
+            admin_token.c_str());
   }
   printf("{\"event\":\"ready\",\"program\":\"tillhub\",\"url\":%s}\n", till::QuoteJson(hub->url()).c_str());
   fflush(stdout);
@@ -126,7 +154,9 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "tillhub " TILL_VERSION);
   Flags flags;
   DefineServe(app, flags);
-  till::commands::ShowExamples(app, kExamples, "Exit codes: 0 ok, 1 failed, 2 usage, 6 port in use.");
+  till::commands::ShowExamples(
+      app, kExamples,
+      "Exit codes: 0 ended by a signal, 1 failed, 2 usage, 6 another holds the port or the data folder.");
   if (const auto done = till::commands::Parse(app, argc, argv, till::server::faults::kUsage)) return *done;
   till::log::Configure("tillhub", till::log::Level::kInfo,
                        flags.json_log ? till::log::Format::kJson : till::log::Format::kText);

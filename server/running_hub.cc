@@ -159,14 +159,17 @@ const Fault* RunningHub::Parts::Listen() {
   server_options.tls_cert_file = options.tls_cert_file;
   server_options.tls_key_file = options.tls_key_file;
   const std::string where = options.address + ":" + std::to_string(options.port);
-  if (!options.tls_cert_file.empty() && !FileExists(options.tls_cert_file)) {
-    Took(Error{ErrorCode::kNotFound, "no such file"}, options.tls_cert_file);
+  for (const std::string& file : {options.tls_cert_file, options.tls_key_file}) {
+    if (file.empty() || FileExists(file)) continue;
+    Took(Error{ErrorCode::kNotFound, "no such file"}, file);
     return &faults::kBadTls;
   }
   if (Took(http::Server::Start(server_options, router), &server, where)) return nullptr;
   if (error.code == ErrorCode::kConflict) return &faults::kPortInUse;
   // Without a certificate only the address can be wrong; with one, an errno says it was the address after all.
-  return options.tls_cert_file.empty() || error.detail != 0 ? &faults::kBadAddress : &faults::kBadTls;
+  if (options.tls_cert_file.empty() || error.detail != 0) return &faults::kBadAddress;
+  context = options.tls_cert_file + " with the key " + options.tls_key_file;
+  return &faults::kBadTls;
 }
 
 RunningHub::RunningHub(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}

@@ -3,6 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "core/commands/faults.h"
+#include "core/file.h"
+
 namespace till::commands {
 namespace {
 
@@ -36,9 +39,19 @@ std::string CommandThatWasMeant(const CLI::App& program) {
   return name;
 }
 
+// CLI11 ends at the first --help or --version, whatever stands beside it: a pipeline's typo would pass, and so would a
+// command that is asked for its version instead of being run.
+bool IsAnswered(const CLI::App& program, const CLI::ParseError& error) {
+  if (error.get_exit_code() != 0 || !program.remaining(true).empty()) return false;
+  return dynamic_cast<const CLI::CallForVersion*>(&error) == nullptr || program.get_subcommands().empty();
+}
+
 // What CLI11 says, and the words it could not place: of a command written wrong it says that one is missing.
 std::string Complaint(const CLI::App& program, const CLI::ParseError& error) {
-  std::string text = error.what();
+  const bool is_version = dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr;
+  std::string text = is_version                   ? "--version stands alone"
+                     : error.get_exit_code() == 0 ? "help is asked of a command that there is not"
+                                                  : error.what();
   for (const std::string& word : program.remaining(true)) {
     if (text.find(word) == std::string::npos) text += "; not understood: " + word;
   }
@@ -57,7 +70,7 @@ std::optional<int> Parse(CLI::App& program, int argc, char** argv, const Fault& 
     program.parse(argc, argv);
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return program.exit(error);
+    if (IsAnswered(program, error)) return EndAfterPrinting(program.exit(error));
     const std::string mend = "see " + CommandThatWasMeant(program) + " --help";
     const Fault fault{usage.code, usage.what, mend.c_str()};
     const std::string said = Complaint(program, error);
@@ -66,6 +79,14 @@ std::optional<int> Parse(CLI::App& program, int argc, char** argv, const Fault& 
     std::fputs(text.c_str(), stderr);
     return 2;
   }
+}
+
+int EndAfterPrinting(int status) {
+  const bool flushed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (flushed) return status;
+  const Error error = SystemError("cannot write the result");
+  std::fputs(FormatFault(kResultLost, "stdout", &error).c_str(), stderr);
+  return status == 0 ? 1 : status;
 }
 
 }  // namespace till::commands

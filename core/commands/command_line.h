@@ -28,4 +28,8 @@ void ShowExamples(CLI::App& program, std::span<const Example> examples, const st
 // `usage` with the help of the command that was meant as its mend.
 std::optional<int> Parse(CLI::App& program, int argc, char** argv, const Fault& usage, bool fault_as_json = false);
 
+// To be main's last word: `status`, but 1 and a fault when what was printed did not reach stdout (a full disk, a closed
+// descriptor): a result that nobody got is no success.
+int EndAfterPrinting(int status);
+
 }  // namespace till::commands

@@ -5,7 +5,7 @@
 
 #include <cstdio>
 
-#include "core/file.h"
+#include "core/output_file.h"
 #include "core/text.h"
 #include "delta/apply/faults.h"
 #include "delta/apply/payload_file.h"
@@ -71,12 +71,10 @@ std::string BothLengths(const std::string& path, Source& payload) {
   return path + " has " + std::to_string(payload.size()) + " bytes, its chunk list says " + std::to_string(wanted);
 }
 
-Status WriteTarget(const ApplyPaths& paths, Source& payload, Source* base, const std::string& unfinished) {
-  FileSink out = TILL_TRY(FileSink::Create(unfinished));
-  TILL_TRY(
-      ApplyPayloadFile({.payload = &payload, .base = base, .target = &out, .max_arena_bytes = paths.max_arena_bytes}));
-  if (rename(unfinished.c_str(), paths.out.c_str()) != 0) return SystemError("cannot rename the result");
-  return Ok();
+Status WriteTarget(const ApplyPaths& paths, Source& payload, Source* base) {
+  OutputFile out = TILL_TRY(OutputFile::Open(paths.out));
+  return ApplyPayloadFile(
+      {.payload = &payload, .base = base, .target = &out, .max_arena_bytes = paths.max_arena_bytes});
 }
 
 }  // namespace
@@ -98,11 +96,9 @@ ApplyOutcome ApplyToFile(const ApplyPaths& paths) {
     if (!opened.ok()) return Failed(opened.error(), kApplyUnreadable, paths.base, kExitFailed);
     base = std::move(opened).value();
   }
-  const std::string unfinished = paths.out + ".unfinished";
   ApplyOutcome outcome;
-  outcome.status = WriteTarget(paths, *payload, paths.base.empty() ? nullptr : &base, unfinished);
+  outcome.status = WriteTarget(paths, *payload, paths.base.empty() ? nullptr : &base);
   if (!outcome.status.ok()) {
-    unlink(unfinished.c_str());
     const Error& error = outcome.status.error();
     if (error.code == ErrorCode::kRefused)
       return Failed(error, kWrongBase, BothHashes(paths.base, base, header), kExitVerification);

@@ -1,5 +1,5 @@
 // Applying a payload from files to a file, as till-apply and tillpack apply do it: written beside, renamed when the
-// hash is right, nothing left behind otherwise.
+// hash is right, nothing left behind otherwise (core/output_file.h; a device is written through).
 #pragma once
 
 #include <string>

@@ -15,7 +15,7 @@ inline constexpr Fault kPayloadTooNew{"T1023", "the payload needs a newer applie
 inline constexpr Fault kMemoryCeiling{"T1024", "the payload needs more memory than allowed",
                                       "raise --max-memory, or make the payload for a smaller arena"};
 inline constexpr Fault kApplyFailed{"T1025", "the image could not be written",
-                                    "mend the cause named here; nothing was left behind"};
+                                    "mend the cause named here; a file that was there before is unchanged"};
 
 inline constexpr Fault kApplyUnreadable{"T1026", "a file cannot be read", "give the path of an existing file"};
 

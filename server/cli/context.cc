@@ -1,9 +1,10 @@
 #include "server/cli/context.h"
 
 #include <cstdlib>
+#include <filesystem>
 
-#include "core/file.h"
 #include "core/json/json.h"
+#include "core/output_file.h"
 
 namespace till::cli {
 namespace {
@@ -58,6 +59,13 @@ Status ContextFile::Use(const std::string& name) {
   return Error{ErrorCode::kNotFound, "no context of that name"};
 }
 
+Status ContextFile::Remove(const std::string& name) {
+  const auto is_it = [&](const Context& context) { return context.name == name; };
+  if (std::erase_if(contexts_, is_it) == 0) return Error{ErrorCode::kNotFound, "no context of that name"};
+  if (current_ == name) current_.clear();
+  return Ok();
+}
+
 Status ContextFile::Save() const {
   json::Value entries = json::Value::Array();
   for (const Context& context : contexts_) {
@@ -67,8 +75,12 @@ Status ContextFile::Save() const {
   }
   json::Value value = json::Value::Object();
   value.Set("current", current_).Set("contexts", entries);
-  TILL_TRY(MakeFolders(path_.substr(0, path_.rfind('/'))));
-  return WriteFileAtomically(path_, AsBytes(json::WritePretty(value) + "\n"), 0600);
+  const size_t slash = path_.rfind('/');
+  if (slash != std::string::npos && slash > 0) TILL_TRY(MakeFolders(path_.substr(0, slash)));
+  std::error_code unknown;
+  if (std::filesystem::exists(path_, unknown) && !std::filesystem::is_regular_file(path_, unknown))
+    return Error{ErrorCode::kInvalid, "not a file: nothing is kept there"};
+  return WriteOutput(path_, AsBytes(json::WritePretty(value) + "\n"), 0600);
 }
 
 Result<Context> ChooseContext(const std::string& name) {
@@ -80,7 +92,7 @@ Result<Context> ChooseContext(const std::string& name) {
   for (const Context& context : file.contexts()) {
     if (context.name == wanted) return context;
   }
-  return Error{ErrorCode::kNotFound, "no context chosen"};
+  return Error{ErrorCode::kNotFound, wanted.empty() ? "no context is the current one" : "no context of that name"};
 }
 
 }  // namespace till::cli

@@ -23,9 +23,11 @@ class ContextFile {
   static Result<ContextFile> Load();
   // Adds or replaces by name; the first one becomes current.
   void Put(Context context);
-  Status Use(const std::string& name);  // kNotFound
+  Status Use(const std::string& name);     // kNotFound
+  Status Remove(const std::string& name);  // kNotFound; the current one leaves none chosen
   const std::vector<Context>& contexts() const { return contexts_; }
   const std::string& current() const { return current_; }
+  // kInvalid when the path is something that keeps nothing, as a device.
   Status Save() const;
   const std::string& path() const { return path_; }
 

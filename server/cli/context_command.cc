@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <filesystem>
 
 #include "core/file.h"
@@ -10,6 +11,10 @@
 namespace till::cli {
 namespace {
 
+std::string WhatIsUsed(const ContextFile& file) {
+  return file.current().empty() ? "none is used" : Printable(file.current()) + " is used";
+}
+
 struct AddArguments {
   Context context;
   std::string token_file;
@@ -17,31 +22,39 @@ struct AddArguments {
 
 int AddContext(const AddArguments& arguments) {
   Context context = arguments.context;
-  if (!IsServerUrl(context.url)) return Fail(kBadUrl, context.url);
+  if (!NameFitsUrl(context.name)) return FailUsage(kBadName, context.name);
+  if (!IsServerUrl(context.url)) return FailUsage(kBadUrl, "--url " + context.url);
   if (!arguments.token_file.empty()) {
     const Result<std::string> token = ReadTextFile(arguments.token_file, 4096);
-    if (!token.ok()) return Fail(kTokenUnreadable, arguments.token_file, &token.error());
+    if (!token.ok()) return FailUsage(kTokenUnreadable, "--token-file " + arguments.token_file, &token.error());
     context.token = Trim(*token);
+    if (context.token.empty()) return FailUsage(kTokenUnreadable, "--token-file " + arguments.token_file + " is empty");
   }
   if (!context.ca_file.empty()) {
     const Result<std::string> ca = ReadTextFile(context.ca_file);
-    if (!ca.ok()) return Fail(kCaUnreadable, context.ca_file, &ca.error());
+    if (!ca.ok()) return FailUsage(kCaUnreadable, "--ca " + context.ca_file, &ca.error());
     std::error_code failed;  // kept as it is found from every folder
     const std::filesystem::path whole = std::filesystem::absolute(context.ca_file, failed);
     if (!failed) context.ca_file = whole.string();
   }
   Result<ContextFile> file = ContextFile::Load();
   if (!file.ok()) return Fail(kBadContextFile, "", &file.error());
-  file->Put(context);
+  const std::string name = context.name;
+  file->Put(std::move(context));
   if (const Status saved = file->Save(); !saved.ok()) return Fail(kBadContextFile, file->path(), &saved.error());
+  const bool used = file->current() == name;
+  std::fprintf(stderr, "context %s is kept%s\n", Printable(name).c_str(),
+               used ? " and used" : (", " + WhatIsUsed(*file) + ": tillctl context use " + Printable(name)).c_str());
   return 0;
 }
 
-int UseContext(const std::string& name) {
+// A change of the file by `edit`, which names a context.
+int EditContexts(const std::string& name, Status (ContextFile::*edit)(const std::string&), const char* done) {
   Result<ContextFile> file = ContextFile::Load();
   if (!file.ok()) return Fail(kBadContextFile, "", &file.error());
-  if (const Status used = file->Use(name); !used.ok()) return Fail(kNoContext, name, &used.error());
+  if (const Status edited = (*file.*edit)(name); !edited.ok()) return Fail(kNoSuchContext, name, &edited.error());
   if (const Status saved = file->Save(); !saved.ok()) return Fail(kBadContextFile, file->path(), &saved.error());
+  std::fprintf(stderr, "context %s is %s, %s\n", Printable(name).c_str(), done, WhatIsUsed(*file).c_str());
   return 0;
 }
 
@@ -57,7 +70,7 @@ int ListContexts(const GlobalOptions& options) {
     entry.Set("name", context.name).Set("url", context.url).Set("current", current);  // the token stays in the file
     listing.entries.Append(entry);
   }
-  Print(listing, options.json || options.output == "json" ? OutputForm::kJson : OutputForm::kTable);
+  Print(listing, FormOf(options));
   return 0;
 }
 
@@ -78,7 +91,10 @@ void AddContextCommands(CLI::App& program, GlobalOptions& options, Run& run) {
   auto name = std::make_shared<std::string>();
   CLI::App* use = context->add_subcommand("use", "Make a context the current one");
   use->add_option("name", *name)->required();
-  use->callback([name, &run] { run = [name] { return UseContext(*name); }; });
+  use->callback([name, &run] { run = [name] { return EditContexts(*name, &ContextFile::Use, "chosen"); }; });
+  CLI::App* remove = context->add_subcommand("rm", "Forget a context, its token too");
+  remove->add_option("name", *name)->required();
+  remove->callback([name, &run] { run = [name] { return EditContexts(*name, &ContextFile::Remove, "forgotten"); }; });
 
   context->add_subcommand("ls", "List the contexts")->callback([&options, &run] {
     run = [&options] { return ListContexts(options); };

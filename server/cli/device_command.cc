@@ -45,6 +45,7 @@ void PrintAction(const json::Value& action, const std::vector<json::Value>& stat
 }
 
 int ShowDevice(Session& session, const std::string& id) {
+  if (!NameFitsUrl(id)) return Fail(kNotFound, id);
   HubClient& hub = session.hub();
   const std::string path = "/rest/v1/targets/" + EncodeUrl(id);
   Result<json::Value> target = hub.Get(path);
@@ -83,6 +84,7 @@ int ShowDevice(Session& session, const std::string& id) {
 }
 
 int AddDevice(Session& session, const std::string& id) {
+  if (!NameFitsUrl(id)) return FailUsage(kBadName, id);
   json::Value target = json::Value::Object();
   target.Set("controllerId", id);
   json::Value list = json::Value::Array();
@@ -103,6 +105,7 @@ int AddDevice(Session& session, const std::string& id) {
 }
 
 int AssignRelease(Session& session, const std::string& id, const std::string& version) {
+  if (!NameFitsUrl(id)) return Fail(kNotFound, id);
   const Result<json::Value> release = FindRelease(session.hub(), version);
   if (!release.ok() && release.error().code == ErrorCode::kNotFound) return Fail(kNoSuchRelease, version);
   if (!release.ok()) return session.FailHub(release.error());
@@ -111,7 +114,9 @@ int AssignRelease(Session& session, const std::string& id, const std::string& ve
   const Result<json::Value> answer =
       session.hub().Post("/rest/v1/targets/" + EncodeUrl(id) + "/assignedDS", assignment);
   if (!answer.ok()) return session.FailHub(answer.error());
-  std::fprintf(stderr, "%s: %s assigned\n", Printable(id).c_str(), Printable(version).c_str());
+  const bool before = (*answer)["assigned"].AsInteger() == 0 && (*answer)["alreadyAssigned"].AsInteger() > 0;
+  std::fprintf(stderr, "%s: %s %s\n", Printable(id).c_str(), Printable(version).c_str(),
+               before ? "was assigned already" : "assigned");
   if (session.form() == OutputForm::kJson) std::printf("%s\n", json::WritePretty(*answer).c_str());
   return 0;
 }

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <cstdio>
 
 #include "core/text.h"
 #include "server/cli/commands.h"
@@ -40,14 +41,20 @@ int ListEdges(Session& session) {
 int SetEdges(Session& session, const std::vector<std::string>& urls) {
   std::string value;
   for (const std::string& url : urls) {
-    if (!IsServerUrl(url)) return Fail(kBadUrl, url);
+    if (!IsServerUrl(url)) return FailUsage(kBadUrl, url);
     if (!value.empty()) value += ' ';
     value += url;
   }
   json::Value body = json::Value::Object();
   body.Set("value", value);
   const Result<json::Value> done = session.hub().Put(kMirrorsConfig, body);
-  return done.ok() ? 0 : session.FailHub(done.error());
+  if (!done.ok()) return session.FailHub(done.error());
+  if (urls.empty()) {
+    std::fprintf(stderr, "no edges: terminals download from the hub\n");
+  } else {
+    std::fprintf(stderr, "%zu edges are named to terminals, the first one first\n", urls.size());
+  }
+  return 0;
 }
 
 }  // namespace

@@ -42,13 +42,4 @@ Result<std::vector<EdgeState>> AskEdges(HubClient& hub) {
   return edges;
 }
 
-bool IsServerUrl(std::string_view url) {
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!url.starts_with(scheme)) continue;
-    const std::string_view rest = url.substr(scheme.size());
-    return !rest.empty() && rest[0] != '/' && rest[0] != ':' && rest.find_first_of(" \t\r\n@?#") == rest.npos;
-  }
-  return false;
-}
-
 }  // namespace till::cli

@@ -22,7 +22,4 @@ struct EdgeState {
 // In the order terminals try them. At most 5 s per edge that does not answer. Errors are the hub's.
 Result<std::vector<EdgeState>> AskEdges(HubClient& hub);
 
-// "http://host[:port][/...]" or https, without blanks: what a hub or an edge can be reached by.
-bool IsServerUrl(std::string_view url);
-
 }  // namespace till::cli

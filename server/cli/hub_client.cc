@@ -1,5 +1,7 @@
 #include "server/cli/hub_client.h"
 
+#include "core/http/tls_probe.h"
+
 namespace till::cli {
 namespace {
 
@@ -41,7 +43,14 @@ Result<json::Value> HubClient::Send(const std::string& method, const std::string
     call.body = json::Write(*body);
   }
   error_context_ = method + " " + call.url;
-  const http::Reply reply = TILL_TRY(client_.Send(call));
+  const Result<http::Reply> sent = client_.Send(call);
+  if (!sent.ok()) {
+    const ErrorCode code = sent.error().code;
+    const bool silent = code == ErrorCode::kUnavailable || code == ErrorCode::kCorrupt;
+    if (!silent || !http::SpeaksTlsInstead(context_.url)) return sent.error();
+    return http::kSpeaksTls;
+  }
+  const http::Reply& reply = *sent;
   if (reply.status >= 400) {
     const Result<json::Value> said = json::Parse(reply.body);
     error_context_ +=

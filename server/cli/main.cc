@@ -14,6 +14,7 @@ constexpr till::commands::Example kExamples[] = {
     {"tillctl context add shop --url https://10.0.0.5:8443 --ca hub.pem --token-file admin.token"},
     {"tillctl context use prod"},
     {"tillctl context ls"},
+    {"tillctl context rm shop"},
     {"tillctl device ls --filter 'updatestatus==error'"},
     {"tillctl device get pos-0017"},
     {"tillctl device add pos-0017"},
@@ -40,7 +41,7 @@ int main(int argc, char** argv) {
   using namespace till::cli;
   till::log::Configure("tillctl", till::log::Level::kInfo, till::log::Format::kText);
   CLI::App program{"Operate a Tillrace fleet: devices, releases, rollouts, edges.", "tillctl"};
-  program.set_version_flag("--version", TILL_VERSION);
+  program.set_version_flag("--version", "tillctl " TILL_VERSION);
   program.require_subcommand(1);
   GlobalOptions options;
   program.add_option("-c,--context", options.context, "Context to use instead of the current one");
@@ -56,7 +57,9 @@ int main(int argc, char** argv) {
   AddEdgeCommands(program, options, run);
   AddDoctorCommand(program, options, run);
   AddDemoCommand(program, options, run);
-  till::commands::ShowExamples(program, kExamples, "Exit codes: 0 ok, 1 failed, 2 usage, 75 try again.");
+  till::commands::ShowExamples(program, kExamples,
+                               "TILL_URL, TILL_TOKEN and TILL_CA in the environment stand for a context (in CI).\n"
+                               "Exit codes: 0 done, or done already (it says so), 1 failed, 2 usage, 75 try again.");
   if (const auto done = till::commands::Parse(program, argc, argv, kUsage)) return *done;
-  return run ? run() : 2;
+  return till::commands::EndAfterPrinting(run ? run() : 2);
 }

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 
 #include "core/clock.h"
@@ -85,7 +86,8 @@ Status AwaitReady(HubClient& hub, int64_t id) {
 int CreateRollout(Session& session, const Arguments& arguments) {
   HubClient& hub = session.hub();
   const Result<std::vector<double>> shares = GroupShares(arguments.waves);
-  if (!shares.ok()) return Fail(kBadWaves, arguments.waves, &shares.error()), 2;
+  if (!shares.ok()) return FailUsage(kBadWaves, "--waves " + arguments.waves, &shares.error());
+  if (!NameFitsUrl(arguments.name)) return FailUsage(kBadName, arguments.name);
   const Result<json::Value> release = FindRelease(hub, arguments.version);
   if (!release.ok() && release.error().code == ErrorCode::kNotFound) return Fail(kNoSuchRelease, arguments.version);
   if (!release.ok()) return session.FailHub(release.error());
@@ -105,13 +107,36 @@ int CreateRollout(Session& session, const Arguments& arguments) {
   return 0;
 }
 
-int Command(Session& session, const std::string& name, const char* verb) {
+// What a verb asks for, and the states in which that is done already.
+struct Verb {
+  const char* name;
+  const char* done;
+  std::vector<std::string_view> done_in;
+};
+const std::vector<Verb>& Verbs() {
+  static const std::vector<Verb> verbs = {{"start", "started", {"starting", "running"}},
+                                          {"pause", "paused", {"paused"}},
+                                          {"resume", "resumed", {"running"}},
+                                          {"stop", "stopped", {"stopping", "stopped"}}};
+  return verbs;
+}
+
+int Command(Session& session, const std::string& name, const Verb& verb) {
   const Result<json::Value> rollout = FindRollout(session.hub(), name);
   if (!rollout.ok() && rollout.error().code == ErrorCode::kNotFound) return Fail(kNotFound, name);
   if (!rollout.ok()) return session.FailHub(rollout.error());
-  const std::string path = "/rest/v1/rollouts/" + std::to_string((*rollout)["id"].AsInteger()) + "/" + verb;
+  const std::string& state = (*rollout)["status"].AsString();
+  if (std::ranges::find(verb.done_in, state) != verb.done_in.end()) {
+    std::fprintf(stderr, "rollout %s is %s already\n", Printable(name).c_str(), Printable(state).c_str());
+    return 0;
+  }
+  const std::string path = "/rest/v1/rollouts/" + std::to_string((*rollout)["id"].AsInteger()) + "/" + verb.name;
   const Result<json::Value> done = session.hub().Post(path, json::Value::Object());
-  return done.ok() ? 0 : session.FailHub(done.error());
+  if (!done.ok() && done.error().code == ErrorCode::kInvalid)
+    return Fail(kRolloutState, std::string(verb.name) + " " + name + ", which is " + state, &done.error());
+  if (!done.ok()) return session.FailHub(done.error());
+  std::fprintf(stderr, "rollout %s %s\n", Printable(name).c_str(), verb.done);
+  return 0;
 }
 
 std::string Counts(const json::Value& rollout) {
@@ -148,6 +173,36 @@ int ListRollouts(Session& session) {
   return 0;
 }
 
+constexpr size_t kMostNamed = 20;  // of the terminals that failed
+
+// "pos-07: health: 10-pos-app exit 1": the terminals of a rollout that failed, and what they said.
+Result<std::vector<std::string>> FailedTerminals(HubClient& hub, const json::Value& rollout) {
+  std::vector<std::string> failed;
+  const std::string groups = "/rest/v1/rollouts/" + std::to_string(rollout["id"].AsInteger()) + "/deploygroups";
+  for (const json::Value& group : TILL_TRY(hub.List(groups, "", 10'000))) {
+    const std::string members = groups + "/" + std::to_string(group["id"].AsInteger()) + "/targets";
+    for (const json::Value& target : TILL_TRY(hub.List(members, "", 1'000'000))) {
+      if (target["till"]["outcome"].AsString() != "rolled_back") continue;
+      failed.push_back(target["controllerId"].AsString() + ": " + target["till"]["reason"].AsString());
+    }
+  }
+  return failed;
+}
+
+// How a rollout that goes no further ends the command: 0 when every terminal confirmed.
+int TellOutcome(Session& session, const std::string& name, const json::Value& rollout) {
+  const std::string& state = rollout["status"].AsString();
+  const int64_t unconfirmed =
+      rollout["totalTargets"].AsInteger() - rollout["totalTargetsPerStatus"]["finished"].AsInteger();
+  if (state == "finished" && unconfirmed == 0) return 0;
+  const Result<std::vector<std::string>> failed = FailedTerminals(session.hub(), rollout);
+  if (!failed.ok()) return session.FailHub(failed.error());
+  for (size_t i = 0; i < failed->size() && i < kMostNamed; ++i)
+    std::fprintf(stderr, "  %s\n", Printable((*failed)[i]).c_str());
+  if (failed->size() > kMostNamed) std::fprintf(stderr, "  and %zu more\n", failed->size() - kMostNamed);
+  return Fail(state == "paused" ? kRolloutPaused : kRolloutFailed, name + ": " + state + ", " + Counts(rollout));
+}
+
 // A line whenever something changed, until the rollout ends or pauses.
 int WatchRollout(Session& session, const std::string& name) {
   std::string last;
@@ -157,14 +212,13 @@ int WatchRollout(Session& session, const std::string& name) {
     if (!rollout.ok()) return session.FailHub(rollout.error());
     const std::string& status = (*rollout)["status"].AsString();
     const std::string line =
-        session.form() == OutputForm::kJson ? json::Write(*rollout) : status + "  " + Counts(*rollout);
+        session.form() == OutputForm::kJson ? json::Write(*rollout) : Printable(status) + "  " + Counts(*rollout);
     if (line != last) {
       std::printf("%s\n", line.c_str());
       std::fflush(stdout);
     }
     last = line;
-    if (status == "finished" || status == "stopped") return 0;
-    if (status == "paused") return 1;
+    if (status == "finished" || status == "stopped" || status == "paused") return TellOutcome(session, name, *rollout);
     SystemClock().SleepMs(1000);
   }
 }
@@ -205,13 +259,14 @@ void AddRolloutCommands(CLI::App& program, GlobalOptions& options, Run& run) {
   rollout->add_subcommand("ls", "List rollouts")->callback(runs([](Session& s, const Arguments&) {
     return ListRollouts(s);
   }));
-  CLI::App* watch = rollout->add_subcommand("watch", "Follow a rollout until it ends (exit 0) or pauses (exit 1)");
+  CLI::App* watch =
+      rollout->add_subcommand("watch", "Follow a rollout until it ends or pauses (exit 0: every terminal confirmed)");
   watch->add_option("name", arguments->name)->required();
   watch->callback(runs([](Session& s, const Arguments& a) { return WatchRollout(s, a.name); }));
-  for (const char* verb : {"start", "pause", "resume", "stop"}) {
-    CLI::App* command = rollout->add_subcommand(verb, std::string(verb) + " a rollout");
+  for (const Verb& verb : Verbs()) {
+    CLI::App* command = rollout->add_subcommand(verb.name, std::string(verb.name) + " a rollout");
     command->add_option("name", arguments->name)->required();
-    command->callback(runs([verb](Session& s, const Arguments& a) { return Command(s, a.name, verb); }));
+    command->callback(runs([&verb](Session& s, const Arguments& a) { return Command(s, a.name, verb); }));
   }
 }
 

@@ -16,6 +16,8 @@ struct GlobalOptions {
   bool json = false;
 };
 
+OutputForm FormOf(const GlobalOptions& options);
+
 class Session {
  public:
   Session(HubClient hub, OutputForm form) : hub_(std::move(hub)), form_(form) {}
@@ -36,6 +38,9 @@ const Fault& HubFault(const Error& error);
 
 // Prints a fault on stderr; answers exit code 1, or 75 when the cause may pass by itself.
 int Fail(const Fault& fault, std::string_view context, const Error* error = nullptr);
+
+// The same for what the caller gave: answers 2.
+int FailUsage(const Fault& fault, std::string_view context, const Error* error = nullptr);
 
 // Opens the chosen context and runs the command in it; prints the fault when there is none.
 int WithSession(const GlobalOptions& options, const std::function<int(Session&)>& command);

@@ -114,8 +114,8 @@ TEST_F(TroubledHub, EndsTheProgramsByWhetherALaterTryCanHelp) {
   const std::vector<std::pair<int, Wanted>> rows = {
       {408, {75, "T1007", "T1019", 75, "T5002"}}, {429, {75, "T1007", "T1019", 75, "T5002"}},
       {500, {75, "T1007", "T1019", 75, "T5002"}}, {503, {75, "T1007", "T1019", 75, "T5002"}},
-      {507, {1, "T1033", "T1033", 1, "T5014"}},   {401, {1, "T1013", "T1013", 1, "T5003"}},
-      {403, {1, "T1013", "T1013", 1, "T5003"}},
+      {507, {1, "T1033", "T1033", 1, "T5014"}},   {401, {1, "T1013", "T1013", 1, "T5018"}},
+      {403, {1, "T1013", "T1013", 1, "T5018"}},
   };
   for (const auto& [status, wanted] : rows) {
     AnswerAll(status);
@@ -135,6 +135,8 @@ TEST_F(TroubledHub, WithACertificateOfAnotherIsNotTriedAgain) {
   const std::string url = "https://127.0.0.1:" + std::to_string(port());
   Expect("another's certificate", url, certificates.Cert("other"), {1, "T1032", "T1032", 1, "T5013"});
   Expect("its own certificate", url, certificates.Cert("server"), {75, "T1007", "T1019", 75, "T5002"});
+  const std::string plain = "http://127.0.0.1:" + std::to_string(port());
+  Expect("http to a hub that speaks https", plain, "", {1, "T1060", "T1060", 1, "T5019"});
 }
 
 // A hub that serves another repository's root.

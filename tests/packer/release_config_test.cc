@@ -66,6 +66,17 @@ TEST(ReleaseConfig, RefusesWhatItDoesNotUnderstandAndSaysWhere) {
        "[sign] keys"},
       {"index", "[product]\nname=\"x\"\nboard=[\"a\"]\n[image.r]\nfile=\"f\"\n[release]\nrollback_index=-1\n",
        "[release] rollback_index"},
+      {"channel, which nothing keeps",
+       "[product]\nname=\"x\"\nboard=[\"a\"]\n[image.r]\nfile=\"f\"\n[server]\nchannel=\"beta\"\n", "[server] channel"},
+      {"server", "[product]\nname=\"x\"\nboard=[\"a\"]\n[image.r]\nfile=\"f\"\n[server]\nurl=\"ota.example\"\n",
+       "[server] url"},
+      {"a section that is a text",
+       "server=\"https://ota.example\"\n[product]\nname=\"x\"\nboard=[\"a\"]\n[image.r]\nfile=\"f\"\n", "[server]"},
+      {"a list of sections", "[product]\nname=\"x\"\nboard=[\"a\"]\n[image.r]\nfile=\"f\"\n[[delta]]\nfrom=\"all\"\n",
+       "[delta]"},
+      {"slot", "[product]\nname=\"x\"\nboard=[\"a\"]\n[image.r]\nfile=\"f\"\nslot=\"a b\"\n", "[image.r] slot"},
+      {"base", "[product]\nname=\"x\"\nboard=[\"a\"]\n[image.r]\nfile=\"f\"\n[delta]\nfrom=\"versions=1.0,..\"\n",
+       "[delta] from"},
   };
   const Scratch scratch;
   for (const auto& one : cases) {
@@ -74,6 +85,14 @@ TEST(ReleaseConfig, RefusesWhatItDoesNotUnderstandAndSaysWhere) {
     ASSERT_FALSE(config.ok()) << one.name;
     EXPECT_EQ(config.error().code, ErrorCode::kInvalid) << one.name;
     EXPECT_NE(fault.where.find(one.where), std::string::npos) << one.name << ": " << fault.where << " " << fault.what;
+  }
+}
+
+TEST(VersionName, IsNoneThatTheFolderOfReleasesUses) {
+  for (const char* good : {"1.5.0", "2026-12+3", "tuf2", "new"}) EXPECT_TRUE(IsVersionName(good)) << good;
+  for (const char* bad : {"", ".", "..", "a/b", "a\\b", "%2e", "tuf", "tuf.old", "tuf.hub", "release.tuf",
+                          "withdrawn.json", "1.5.0.new"}) {
+    EXPECT_FALSE(IsVersionName(bad)) << bad;
   }
 }
 

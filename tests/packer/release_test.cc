@@ -13,6 +13,11 @@ namespace {
 
 constexpr int64_t kNow = 1'790'000'000;
 
+tuf::RoleSet Keys(const std::string& folder) {
+  std::string about;
+  return LoadKeys(folder, kRolesOfReleases, about).value();
+}
+
 class Releases : public testing::Test {
  protected:
   void SetUp() override {
@@ -27,7 +32,7 @@ class Releases : public testing::Test {
     scratch_.Write("new.image", image);
     scratch_.Write("strange.image", Noise(2, 300'000));
     ASSERT_TRUE(MakeKeys(config_.keys_folder).ok());
-    ASSERT_TRUE(tuf::Repository::Create(config_.out_folder + "/tuf", *LoadKeys(config_.keys_folder), {}, kNow).ok());
+    ASSERT_TRUE(tuf::Repository::Create(config_.out_folder + "/tuf", Keys(config_.keys_folder), {}, kNow).ok());
   }
 
   Result<ReleaseRecord> Make(const std::string& version, const std::string& image, unsigned jobs = 2) {
@@ -120,7 +125,7 @@ TEST_F(Releases, AreRefusedWithoutASignedEntry) {
 TEST_F(Releases, AreRefusedUnderAnotherRoot) {
   const Result<ReleaseRecord> release = Make("1.0.0", "old.image");
   ASSERT_TRUE(MakeKeys(scratch_.Path("other")).ok());
-  ASSERT_TRUE(tuf::Repository::Create(scratch_.Path("other/tuf"), *LoadKeys(scratch_.Path("other")), {}, kNow).ok());
+  ASSERT_TRUE(tuf::Repository::Create(scratch_.Path("other/tuf"), Keys(scratch_.Path("other")), {}, kNow).ok());
   VerifyOptions options;
   options.out_folder = config_.out_folder;
   options.trusted_root = scratch_.Path("other/tuf/1.root.json");

@@ -58,11 +58,19 @@ def main():
         print(f"{name}: {count} pages of help")
         expect_usage(program, [], name, "subcommand")
         expect_usage(program, ["nonsense"], name, "nonsense")
-        if run(program, "--version")[0] != 0:
-            problems.append(f"{name} does not tell its version")
+        expect_usage(program, ["nonsense", "--help"], name, "nonsense")
+        expect_usage(program, ["nonsense", "--version"], name, "nonsense")
+        expect_usage(program, ["--version", "nonsense"], name, "nonsense")
+        status, out, _ = run(program, "--version")
+        if status != 0 or not re.fullmatch(rf"{name} \d+\.\d+\.\d+\n", out):
+            problems.append(f"{name} --version: ends with {status}, says: {out}")
     for name, words, meant, said in [
             ("tillpack", ["release"], "tillpack release", "--version"),
             ("tillpack", ["keys", "initt"], "tillpack keys", "initt"),
+            ("tillpack", ["keys", "initt", "--help"], "tillpack keys", "initt"),
+            ("tillpack", ["--version", "renew"], "tillpack renew", "--version stands alone"),
+            ("tillctl", ["rollout", "start", "may", "--version"], "tillctl rollout start", "--version stands alone"),
+            ("tillctl", ["device", "lss", "--version"], "tillctl device", "lss"),
             ("tillhub", ["serve", "--dta", "x"], "tillhub serve", "--data"),
             ("tilledge", ["serve", "--oregano", "x"], "tilledge serve", "--"),
             ("tillctl", ["rollout", "create"], "tillctl rollout create", "name"),

@@ -48,6 +48,26 @@ TEST_F(Contexts, GiveWayToTheEnvironment) {
   unsetenv("TILL_TOKEN");
 }
 
+TEST_F(Contexts, AreForgottenAndNoneIsUsedThen) {
+  Result<ContextFile> file = ContextFile::Load();
+  file->Put({"prod", "https://ota.example", "secret", ""});
+  file->Put({"lab", "http://127.0.0.1:1", "other", ""});
+  EXPECT_EQ(file->Remove("none").error().code, ErrorCode::kNotFound);
+  ASSERT_TRUE(file->Remove("prod").ok());
+  EXPECT_EQ(file->current(), "");
+  ASSERT_TRUE(file->Save().ok());
+  EXPECT_EQ(ChooseContext("").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(ChooseContext("lab")->token, "other");
+}
+
+TEST_F(Contexts, AreNotSaidToBeKeptWhereNothingIs) {
+  setenv("TILLCTL_CONFIG", "/dev/null", 1);
+  Result<ContextFile> file = ContextFile::Load();
+  ASSERT_TRUE(file.ok());
+  file->Put({"prod", "https://ota.example", "secret", ""});
+  EXPECT_EQ(file->Save().error().code, ErrorCode::kInvalid);
+}
+
 TEST_F(Contexts, AreAbsentUntilOneIsAdded) { EXPECT_EQ(ChooseContext("").error().code, ErrorCode::kNotFound); }
 
 }  // namespace
