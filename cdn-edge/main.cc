@@ -21,11 +21,10 @@ int Report(const Fault& fault, const std::string& context, const Error& error) {
 }
 
 int Serve(EdgeOptions options) {
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGTERM);
-  sigaddset(&ends, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before any thread: only sigwait() below meets them
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread: only sigwait() below meets them
   const std::string data = options.data;
   const std::string address = options.server.address;
   const std::string listen = address + ":" + std::to_string(options.server.port);
@@ -44,8 +43,10 @@ int Serve(EdgeOptions options) {
   ready.Set("url", (tls ? "https://" : "http://") + host + ":" + std::to_string((*edge)->port()));
   std::printf("%s\n", json::Write(ready).c_str());
   std::fflush(stdout);
-  int received = 0;
-  sigwait(&ends, &received);
+  for (int received = SIGHUP; received == SIGHUP;) {
+    sigwait(&signals, &received);
+    if (received == SIGHUP) (*edge)->ReopenLog();
+  }
   (*edge)->Stop(kGraceMs);
   return 0;
 }

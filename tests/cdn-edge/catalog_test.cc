@@ -33,7 +33,8 @@ class CatalogTest : public ::testing::Test {
         }
         if (!catalog_->Reserve(*object, unit.length)) return nullptr;
         EXPECT_TRUE(WriteAllAt(object->fd(), unit.offset, bytes).ok());
-        object->Stored(unit.first_unit);
+        if (payload.identity.plain()) object->HashPlain(unit.first_unit, bytes);
+        object->Stored(unit.first_unit, bytes);
       }
     }
     return object;
