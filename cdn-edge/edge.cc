@@ -27,6 +27,7 @@ struct Edge::Parts {
         folder(std::move(data_folder)),
         link(options.origin, counters, clock) {}
 
+  void ForgetWhatIsSignedOtherwise();
   void Wait(int64_t ms);  // or until the end
   void Tick();
   void Settle();
@@ -50,6 +51,14 @@ struct Edge::Parts {
   std::atomic<bool> stopping{false};
   std::vector<std::thread> threads;
 };
+
+// What signed metadata says goes before what the index remembers: a bit of that may have flipped.
+void Edge::Parts::ForgetWhatIsSignedOtherwise() {
+  for (const IndexRecord& record : catalog->Records()) {
+    const std::optional<Identity> identity = mirror->FindObject(record.identity.name);
+    if (identity && !record.identity.plain() && record.identity != *identity) catalog->Forget(record.identity.name);
+  }
+}
 
 void Edge::Parts::Wait(int64_t ms) {
   std::unique_lock lock(mutex);
@@ -120,6 +129,7 @@ Result<std::unique_ptr<Edge>> Edge::Start(EdgeOptions options, Clock& clock, con
   *fault = &kMetadataRefused;
   p.mirror = std::make_unique<Mirror>(p.folder, p.options.mirror, p.link, p.counters, clock);
   TILL_TRY(p.mirror->Load());
+  p.ForgetWhatIsSignedOtherwise();
   *fault = &kAccessLog;
   p.access_log = TILL_TRY(AccessLog::Open(p.options.access_log, p.options.access_log_max_bytes, clock));
   p.filler = std::make_unique<Filler>(p.link, *p.catalog, p.counters, p.options.filler);

@@ -86,11 +86,8 @@ void EdgeHandler::Resolve(const ExchangePtr& exchange, const crypto::Sha256Diges
 
 void EdgeHandler::Load(const crypto::Sha256Digest& name) {
   auto stored = parts_.catalog.Find(name);
-  const std::optional<Identity> identity = parts_.mirror.FindObject(name);
-  // What signed metadata says goes before what the index remembers: a bit of that may have flipped.
-  const bool wrong = stored.ok() && identity && !(*stored)->identity().plain() && (*stored)->identity() != *identity;
-  if (wrong) parts_.catalog.Forget(name);
-  const bool absent = wrong || (!stored.ok() && stored.error().code == ErrorCode::kNotFound);
+  const std::optional<Identity> identity = stored.ok() ? std::nullopt : parts_.mirror.FindObject(name);
+  const bool absent = !stored.ok() && stored.error().code == ErrorCode::kNotFound;
   if (absent && identity) stored = parts_.catalog.Create(*identity);
   if (stored.ok() || stored.error().code != ErrorCode::kNotFound) return Resolved(name, stored);
   if (KnownAbsent(name)) return Resolved(name, Error{ErrorCode::kNotFound, "no such object"});
@@ -251,8 +248,10 @@ void EdgeHandler::Await(const PendingPtr& pending) {
   waiter.deadline_ms = std::min(deadline_ms, now_ms + kLookAgainMs);
   waiter.wants = pending->ranges.front().length;
   waiter.wake = [this, pending] { Await(pending); };
-  const bool enough = now_ms >= deadline_ms || parts_.link.hopeless(options_.wait_ms);
-  const Run run = pending->object->Take(pending->ranges.front().first, 1, enough ? nullptr : &waiter);
+  const uint64_t first = pending->ranges.front().first;
+  const bool hopeless = parts_.link.hopeless(options_.wait_ms) && !pending->object->HoldsAll(first, 1);
+  const bool enough = hopeless || now_ms >= deadline_ms;
+  const Run run = pending->object->Take(first, 1, enough ? nullptr : &waiter);
   const crypto::Sha256Digest& name = pending->object->identity().name;
   switch (run.kind) {
     case Run::Kind::kMemory:
