@@ -1,8 +1,10 @@
 // The access log: one JSON line per answered range of an object (docs/wires.md), each leaving in one write(2).
-//   A line that cannot be written is dropped and complained about once: answering goes before logging. Any thread.
+//   A line that cannot be written is dropped and complained about once: answering goes before logging.
+//   A log that reaches its bound becomes FILE.1, and so on to FILE.4, which goes. Any thread.
 #pragma once
 
-#include <atomic>
+#include <memory>
+#include <mutex>
 #include <string>
 
 #include "core/clock.h"
@@ -27,15 +29,24 @@ struct AccessLine {
 class AccessLog {
  public:
   // "" = no log.
-  static Result<AccessLog> Open(const std::string& path, Clock& clock);
-  AccessLog(AccessLog&& other) noexcept : file_(std::move(other.file_)), clock_(other.clock_) {}
+  // `max_bytes` 0: it grows until somebody moves it away and calls Reopen().
+  static Result<std::unique_ptr<AccessLog>> Open(const std::string& path, uint64_t max_bytes, Clock& clock);
   void Write(const AccessLine& line);
+  void Reopen();
 
  private:
-  AccessLog(UniqueFd file, Clock& clock) : file_(std::move(file)), clock_(clock) {}
-  UniqueFd file_;
+  AccessLog(std::string path, uint64_t max_bytes, Clock& clock)
+      : path_(std::move(path)), max_bytes_(max_bytes), clock_(clock) {}
+  Status OpenLocked();
+  void RotateLocked();
+
+  const std::string path_;
+  const uint64_t max_bytes_;
   Clock& clock_;
-  std::atomic<bool> told_{false};
+  std::mutex mutex_;
+  UniqueFd file_;
+  uint64_t bytes_ = 0;  // in it
+  bool told_ = false;
 };
 
 }  // namespace till::edge

@@ -57,8 +57,21 @@ void AddObjectHeaders(const Freshness& freshness, http::Response& response) {
   response.headers.push_back({"Age", std::to_string(freshness.age_s)});
   response.headers.push_back({"Via", "1.1 tilledge"});
   response.headers.push_back({"Cache-Status", CacheStatus(freshness.verdict, freshness.collapsed)});
-  response.headers.push_back({"Repr-Digest", ReprDigest(freshness.name)});
+  if (freshness.name) response.headers.push_back({"Repr-Digest", ReprDigest(*freshness.name)});
   response.headers.push_back({"X-Content-Type-Options", "nosniff"});
+}
+
+http::Response WholeResponse(const http::Request& request, uint64_t size,
+                             const decltype(http::RangeBody::make_stream)& make_stream) {
+  http::Response response;
+  if (request.has_header("If-Match") && request.header("If-Match") != "*") {
+    response.status = 412;  // there is no tag that it could match
+    return response;
+  }
+  response.headers.push_back({"Content-Type", "application/octet-stream"});
+  response.stream_length = size;
+  if (request.method != "HEAD") response.stream = make_stream(0, size);
+  return response;
 }
 
 http::Response BadName() { return Refusal(400, "an object's name is its SHA-256: 64 lower-case hexadecimal digits"); }

@@ -2,6 +2,7 @@
 // to hear, and refusals. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "core/crypto/hash.h"
@@ -23,12 +24,16 @@ std::string CacheStatus(CacheVerdict verdict, bool collapsed);
 
 // The headers every answer about a known object carries, also 304 and 416.
 struct Freshness {
-  crypto::Sha256Digest name{};
+  std::optional<crypto::Sha256Digest> name;  // none: not known to be true, so no digest
   int64_t age_s = 0;
   CacheVerdict verdict = CacheVerdict::kHit;
   bool collapsed = false;  // a fill for it was already under way
 };
 void AddObjectHeaders(const Freshness& freshness, http::Response& response);
+
+// 200 with all of what nobody vouches for yet: no tag, no ranges. `make_stream` as in http::RangeBody.
+http::Response WholeResponse(const http::Request& request, uint64_t size,
+                             const decltype(http::RangeBody::make_stream)& make_stream);
 
 http::Response BadName();
 http::Response NotFound();

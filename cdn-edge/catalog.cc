@@ -1,10 +1,12 @@
 #include "cdn-edge/catalog.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <utility>
 
 #include "cdn-edge/complain.h"
 #include "cdn-edge/faults.h"
@@ -13,8 +15,15 @@
 namespace till::edge {
 namespace {
 
-constexpr int64_t kPersistEveryMs = 2'000;  // a slow fill loses at most this at kill -9, a fast one Filler's batch
+constexpr int64_t kPersistEveryMs = 2'000;  // a slow fill loses at most this at a power cut, a fast one Filler's batch
+constexpr int64_t kKeepCountersEveryMs = 10'000;
 constexpr int64_t kLetGoAfterS = 600;       // an object not asked for this long leaves memory (not the disk)
+
+// Out of something that comes back, or a disk that failed once.
+bool IsPassing(const Error& error) {
+  return error.code == ErrorCode::kIo && (error.detail == EMFILE || error.detail == ENFILE || error.detail == ENOMEM ||
+                                          error.detail == EIO);
+}
 
 }  // namespace
 
@@ -35,6 +44,7 @@ Result<std::unique_ptr<Catalog>> Catalog::Open(const DataFolder& folder, Options
     entry.indexed = true;
     entry.use_order = catalog->next_use_++;
   }
+  catalog->counted_since_unix_s_ = TILL_TRY(catalog->index_.LoadCounters(counters)).value_or(clock.UnixMs() / 1000);
   TILL_TRY(catalog->Sweep());
   while (catalog->used_bytes_ > options.max_bytes && catalog->EvictOne({})) {
   }
@@ -82,6 +92,8 @@ Result<Catalog::Object> Catalog::Find(const crypto::Sha256Digest& name, Use use)
   }
   auto loaded = Load(record);
   if (!loaded.ok()) {
+    const ErrorCode code = loaded.error().code;
+    if (code != ErrorCode::kNotFound && code != ErrorCode::kCorrupt) return NotNow(record.identity, loaded.error());
     log::Warn("a stored object cannot be read; forgotten", {{"object", ToHex(name)}, {"error", loaded.error()}});
     loading.unlock();
     Forget(name);
@@ -119,17 +131,38 @@ Result<UniqueFd> Catalog::OpenObjectFile(const Identity& identity, bool create) 
   return file;
 }
 
+// What stands in the way says nothing about the object: it is neither absent nor wrong.
+Error Catalog::NotNow(const Identity& identity, const Error& error) {
+  const int64_t now_ms = clock_.MonotonicMs();
+  if (now_ms - told_not_now_ms_.exchange(now_ms) >= 1000) Complain(kNotNow, ToHex(identity.name), &error);
+  return {ErrorCode::kUnavailable, error.what, error.detail};
+}
+
+// Which units were written may be more than the index came to hear of: bytes outlive kill -9 in the page cache, and the
+// file system knows where a sparse file has some.
+void Catalog::FindWritten(CacheObject& object) {
+  const auto size = static_cast<off_t>(object.identity().size);
+  off_t begin = 0;
+  while (begin < size && (begin = lseek(object.fd(), begin, SEEK_DATA)) >= 0) {
+    const off_t end = lseek(object.fd(), begin, SEEK_HOLE);
+    if (end <= begin) return;
+    object.FindWritten(static_cast<uint64_t>(begin), static_cast<uint64_t>(end - begin));
+    begin = end;
+  }
+}
+
 Result<Catalog::Object> Catalog::Load(const IndexRecord& record) {
   UniqueFd file = TILL_TRY(OpenObjectFile(record.identity, false));
-  auto object = std::make_shared<CacheObject>(record.identity, std::move(file), clock_);
+  auto object = std::make_shared<CacheObject>(record.identity, std::move(file), memory_, clock_);
   Bytes bitmap = TILL_TRY(index_.Bitmap(record.identity.name));
   const bool list_stored = !bitmap.empty() && (bitmap[0] & std::byte{1}) != std::byte{0};
   object->Restore(std::move(bitmap));
   if (record.identity.plain() || !list_stored) return object;
   Bytes encoded(record.identity.list_length);
   const auto got = ReadSomeAt(object->fd(), 0, encoded);
+  if (!got.ok() && got.error().detail != EIO) return got.error();  // a bad sector is rot: written anew elsewhere
   if (got.ok() && *got == encoded.size() && object->Matches(0, encoded) && object->SetList(encoded).ok()) {
-    object->Checked(0);
+    FindWritten(*object);
   } else {
     ++counters_.chunks_found_bad;  // the list is fetched again, and then tells what the bitmap means
     Complain(kStoredBytesBad, ToHex(record.identity.name), nullptr);
@@ -142,12 +175,13 @@ Result<Catalog::Object> Catalog::Create(const Identity& identity) {
   if (Object live = FindLive(identity.name)) return live;
   auto file = OpenObjectFile(identity, true);
   if (!file.ok()) {
-    // No file (the disk is full, as a rule): a signed object passes through from memory, a plain one cannot.
+    if (IsPassing(file.error())) return NotNow(identity, file.error());
+    // The disk is full or not to be written. A signed object passes through from memory, a plain one cannot.
     Complain(kDiskFull, ToHex(identity.name), &file.error());
     if (identity.plain()) return file.error();
     file = UniqueFd();
   }
-  auto object = std::make_shared<CacheObject>(identity, std::move(*file), clock_);
+  auto object = std::make_shared<CacheObject>(identity, std::move(*file), memory_, clock_);
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[identity.name];
   used_bytes_ -= entry.record.stored_bytes;
@@ -246,6 +280,12 @@ Status Catalog::Persist(CacheObject& object) {
   return index_.Put(record, state.bitmap);
 }
 
+bool Catalog::Indexed(const CacheObject& object) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(object.identity().name);
+  return object.identity().plain() || found == entries_.end() || found->second.indexed;
+}
+
 Status Catalog::Adopt(CacheObject& object) {
   const Identity& identity = object.identity();
   const std::string path = folder_.ObjectPath(identity.name);
@@ -289,7 +329,16 @@ size_t Catalog::object_count() {
   return entries_.size();
 }
 
+// --- Upkeep ---
+
 void Catalog::Settle(bool everything) {
+  SettleObjects(everything);
+  for (const Object& object : LiveObjects()) WatchFile(object);
+  LetGoOfIdle();
+  KeepCounters(everything);
+}
+
+void Catalog::SettleObjects(bool everything) {
   for (const Object& object : LiveObjects()) {
     bool due = false;
     {
@@ -305,6 +354,9 @@ void Catalog::Settle(bool everything) {
       log::Warn("cannot write the index", {{"object", ToHex(object->identity().name)}, {"error", persisted.error()}});
     }
   }
+}
+
+void Catalog::LetGoOfIdle() {
   std::vector<crypto::Sha256Digest> unwanted;
   {
     const std::lock_guard lock(mutex_);
@@ -318,6 +370,46 @@ void Catalog::Settle(bool everything) {
     }
   }
   for (const auto& name : unwanted) Forget(name);
+}
+
+void Catalog::KeepCounters(bool everything) {
+  const int64_t now_ms = clock_.MonotonicMs();
+  if (!everything && now_ms - counters_kept_ms_ < kKeepCountersEveryMs) return;
+  counters_kept_ms_ = now_ms;
+  const uint64_t requests = counters_.requests + counters_.origin_requests;
+  if (!everything && requests == requests_kept_) return;
+  requests_kept_ = requests;
+  if (const Status kept = index_.PutCounters(counters_, counted_since_unix_s_); !kept.ok()) {
+    log::Warn("cannot keep the counters", {{"error", kept.error()}});
+  }
+}
+
+void Catalog::WatchFile(const Object& object) {
+  FileStamp stamp;
+  stamp.writes = object->writes();
+  stamp.valid = !object->being_written();
+  struct stat file {};
+  if (object->fd() < 0 || fstat(object->fd(), &file) != 0) return;
+  stamp.size = file.st_size;
+  stamp.modified_s = file.st_mtim.tv_sec;
+  stamp.modified_ns = file.st_mtim.tv_nsec;
+  const crypto::Sha256Digest& name = object->identity().name;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(name);
+    if (found == entries_.end() || found->second.live != object) return;
+    const FileStamp before = std::exchange(found->second.stamp, stamp);
+    const bool ours = !before.valid || !stamp.valid || before.writes != stamp.writes;
+    if (file.st_nlink > 0 && (ours || before == stamp)) return;
+    if (file.st_nlink > 0) suspects_.push_back(name);
+  }
+  Complain(kFileChanged, ToHex(name), nullptr);
+  if (file.st_nlink == 0) Forget(name);
+}
+
+std::vector<crypto::Sha256Digest> Catalog::TakeSuspects() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(suspects_, {});
 }
 
 }  // namespace till::edge

@@ -23,9 +23,13 @@ constexpr commands::Example kExamples[] = {
     {"tilledge ls --data /var/lib/tilledge --json", true},
 };
 
+constexpr uint64_t kLeastMemory = 16 << 20;
+
 struct ServeText {
   std::string listen = "127.0.0.1:0";
   std::string max_bytes = "10GiB";
+  std::string memory = "128MiB";
+  std::string log_max = "64MiB";
   std::string token_file;
 };
 
@@ -42,7 +46,14 @@ void AddServe(CLI::App& app, EdgeOptions& edge, ServeText& text) {
   serve->add_option("--tenant", edge.mirror.tenant, "Tenant whose metadata is mirrored")->capture_default_str();
   serve->add_option("--max-bytes", text.max_bytes, "Most the stored objects may take, as 500MiB or 10GiB")
       ->capture_default_str();
-  serve->add_option("--access-log", edge.access_log, "File for one JSON line per answered range");
+  serve
+      ->add_option("--memory", text.memory,
+                   "Most that verified bytes may take in memory; what is asked for often should fit")
+      ->capture_default_str();
+  serve->add_option("--access-log", edge.access_log,
+                    "File for one JSON line per answered range; opened anew at SIGHUP");
+  serve->add_option("--access-log-max", text.log_max, "Size at which it becomes FILE.1 (kept to FILE.4); 0: never")
+      ->capture_default_str();
   serve->add_option("--tls-cert", edge.server.tls_cert_file, "Certificate chain to serve HTTPS with (PEM)");
   serve->add_option("--tls-key", edge.server.tls_key_file, "Its key (PEM)");
 }
@@ -53,6 +64,11 @@ Status FinishServe(EdgeOptions& edge, const ServeText& text, std::string& option
   option = "--max-bytes " + text.max_bytes;
   edge.catalog.max_bytes = TILL_TRY(ParseSize(text.max_bytes));
   if (edge.catalog.max_bytes == 0) return Error{ErrorCode::kInvalid, "an edge that may store nothing"};
+  option = "--memory " + text.memory;
+  edge.catalog.memory_bytes = TILL_TRY(ParseSize(text.memory));
+  if (edge.catalog.memory_bytes < kLeastMemory) return Error{ErrorCode::kInvalid, "less than 16MiB", kLeastMemory};
+  option = "--access-log-max " + text.log_max;
+  edge.access_log_max_bytes = text.log_max == "0" ? 0 : TILL_TRY(ParseSize(text.log_max));
   option = "--origin " + edge.origin.url;
   while (edge.origin.url.ends_with('/')) edge.origin.url.pop_back();
   if (!IsServerUrl(edge.origin.url)) return Error{ErrorCode::kInvalid, "not an http:// or https:// address"};

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <optional>
 #include <thread>
 
 #include "cdn-edge/faults.h"
@@ -15,6 +14,8 @@ namespace till::edge {
 namespace {
 
 constexpr int64_t kTickMs = 200;  // how exact deadlines of waiters are
+constexpr int64_t kSettleMs = 1'000;
+constexpr int64_t kScrubEveryMs = int64_t{24} * 3600 * 1000;
 
 }  // namespace
 
@@ -26,8 +27,11 @@ struct Edge::Parts {
         folder(std::move(data_folder)),
         link(options.origin, counters, clock) {}
 
+  void ForgetWhatIsSignedOtherwise();
+  void Wait(int64_t ms);  // or until the end
   void Tick();
-  void Upkeep();
+  void Settle();
+  void ScrubNowAndThen();
   void FollowOrigin();
 
   EdgeOptions options;
@@ -38,7 +42,7 @@ struct Edge::Parts {
   std::unique_ptr<Catalog> catalog;
   std::unique_ptr<Mirror> mirror;
   std::unique_ptr<Filler> filler;
-  std::optional<AccessLog> access_log;
+  std::unique_ptr<AccessLog> access_log;
   std::unique_ptr<EdgeHandler> handler;
   std::unique_ptr<http::Server> server;
 
@@ -48,17 +52,35 @@ struct Edge::Parts {
   std::vector<std::thread> threads;
 };
 
+// What signed metadata says goes before what the index remembers: a bit of that may have flipped.
+void Edge::Parts::ForgetWhatIsSignedOtherwise() {
+  for (const IndexRecord& record : catalog->Records()) {
+    const std::optional<Identity> identity = mirror->FindObject(record.identity.name);
+    if (identity && !record.identity.plain() && record.identity != *identity) catalog->Forget(record.identity.name);
+  }
+}
+
+void Edge::Parts::Wait(int64_t ms) {
+  std::unique_lock lock(mutex);
+  stopped.wait_for(lock, std::chrono::milliseconds(ms), [this] { return stopping.load(); });
+}
+
 void Edge::Parts::Tick() {
-  int64_t settled_ms = clock.MonotonicMs();
   while (!stopping) {
-    {
-      std::unique_lock lock(mutex);
-      stopped.wait_for(lock, std::chrono::milliseconds(kTickMs), [this] { return stopping.load(); });
-    }
+    Wait(kTickMs);
     for (const Catalog::Object& object : catalog->LiveObjects()) object->WakeOverdue();
-    if (clock.MonotonicMs() - settled_ms < 1000) continue;
+  }
+}
+
+void Edge::Parts::Settle() {
+  while (!stopping) {
+    Wait(kSettleMs);
     catalog->Settle(false);
-    settled_ms = clock.MonotonicMs();
+    for (const crypto::Sha256Digest& name : catalog->TakeSuspects()) {
+      ScrubObject(*catalog, counters, clock, name, {.bytes_per_s = 0, .stop = &stopping});
+      // What is still right in memory goes back to the disk.
+      if (const Catalog::Object object = catalog->FindLive(name)) filler->Schedule(object);
+    }
   }
 }
 
@@ -71,17 +93,19 @@ void Edge::Parts::FollowOrigin() {
       token_tried = answer.ok() || answer.error().code == ErrorCode::kRefused;
     }
     if (mirror->Due()) (void)mirror->Refresh();  // logged there
-    std::unique_lock lock(mutex);
-    stopped.wait_for(lock, std::chrono::milliseconds(kTickMs), [this] { return stopping.load(); });
+    Wait(kTickMs);
   }
 }
 
-void Edge::Parts::Upkeep() {
-  const ScrubReport report =
-      Scrub(*catalog, counters, clock, {.bytes_per_s = options.scrub_bytes_per_s, .stop = &stopping});
-  if (report.objects > 0 && report.complete) {
-    log::Info("scrubbed the store",
-              {{"objects", report.objects}, {"bytes", report.bytes}, {"dropped", report.units_dropped}});
+void Edge::Parts::ScrubNowAndThen() {
+  while (!stopping) {
+    const ScrubReport report =
+        Scrub(*catalog, counters, clock, {.bytes_per_s = options.scrub_bytes_per_s, .stop = &stopping});
+    if (report.objects > 0 && report.complete) {
+      log::Info("scrubbed the store",
+                {{"objects", report.objects}, {"bytes", report.bytes}, {"dropped", report.units_dropped}});
+    }
+    Wait(kScrubEveryMs);
   }
 }
 
@@ -105,8 +129,9 @@ Result<std::unique_ptr<Edge>> Edge::Start(EdgeOptions options, Clock& clock, con
   *fault = &kMetadataRefused;
   p.mirror = std::make_unique<Mirror>(p.folder, p.options.mirror, p.link, p.counters, clock);
   TILL_TRY(p.mirror->Load());
+  p.ForgetWhatIsSignedOtherwise();
   *fault = &kAccessLog;
-  p.access_log.emplace(TILL_TRY(AccessLog::Open(p.options.access_log, clock)));
+  p.access_log = TILL_TRY(AccessLog::Open(p.options.access_log, p.options.access_log_max_bytes, clock));
   p.filler = std::make_unique<Filler>(p.link, *p.catalog, p.counters, p.options.filler);
   p.handler = std::make_unique<EdgeHandler>(
       EdgeHandler::Parts{*p.catalog, *p.filler, *p.mirror, p.link, p.counters, *p.access_log, clock},
@@ -121,7 +146,8 @@ Result<std::unique_ptr<Edge>> Edge::Start(EdgeOptions options, Clock& clock, con
   p.server = std::move(*server);
   p.threads.emplace_back([&p] { p.Tick(); });
   p.threads.emplace_back([&p] { p.FollowOrigin(); });
-  p.threads.emplace_back([&p] { p.Upkeep(); });
+  p.threads.emplace_back([&p] { p.Settle(); });
+  p.threads.emplace_back([&p] { p.ScrubNowAndThen(); });
   return std::unique_ptr<Edge>(new Edge(std::move(parts)));
 }
 
@@ -129,6 +155,7 @@ uint16_t Edge::port() const { return parts_->server->port(); }
 const Counters& Edge::counters() const { return parts_->counters; }
 Catalog& Edge::catalog() { return *parts_->catalog; }
 Mirror& Edge::mirror() { return *parts_->mirror; }
+void Edge::ReopenLog() { parts_->access_log->Reopen(); }
 
 void Edge::Stop(int64_t grace_ms) {
   Parts& p = *parts_;

@@ -23,8 +23,9 @@ struct EdgeOptions {
   Filler::Options filler;
   HandlerOptions handler;
   http::ServerOptions server;
-  std::string access_log;                // "" = none
-  uint64_t scrub_bytes_per_s = 8 << 20;  // at the start, in the background
+  std::string access_log;                    // "" = none
+  uint64_t access_log_max_bytes = 64 << 20;  // then it becomes FILE.1; 0 = it grows
+  uint64_t scrub_bytes_per_s = 8 << 20;      // at the start and each day, in the background
 };
 
 class Edge {
@@ -36,6 +37,8 @@ class Edge {
   const Counters& counters() const;
   Catalog& catalog();
   Mirror& mirror();
+  // After somebody moved the access log away. Any thread.
+  void ReopenLog();
   // Lets running answers end for at most grace_ms, then writes the index.
   void Stop(int64_t grace_ms);
 

@@ -28,8 +28,8 @@ std::atomic<int64_t> g_told_bad_bytes{-1'000'000};
 
 }  // namespace
 
-bool UnitIsIntact(CacheObject& object, const Span& unit) {
-  Bytes bytes(unit.length);
+bool ReadIntact(CacheObject& object, const Span& unit, Bytes& bytes) {
+  bytes.resize(unit.length);
   const auto got = ReadSomeAt(object.fd(), unit.offset, bytes);
   return got.ok() && *got == bytes.size() && object.Matches(unit.first_unit, bytes);
 }
@@ -69,7 +69,7 @@ class Filler::Receiver {
       object_->CountBadFetch(unit);
       return Ok();  // the units after it may be right
     }
-    return filler_.Store(object_, unit_, std::move(buffer_));
+    return filler_.Store(object_, unit_, buffer_);
   }
 
   Filler& filler_;
@@ -174,7 +174,8 @@ bool Filler::FetchSpan(Courier& courier, const Object& object) {
   const Status fetched = courier.FetchObject(identity.name, identity.size, span->offset, span->length,
                                              [&](ByteView bytes) { return receiver.Take(bytes); });
   object->Release(*span);
-  if (object->dirty_bytes() >= options_.persist_batch_bytes || object->complete()) {
+  // With its record in the index an object outlives kill -9, whatever was written of it since (Catalog::Load).
+  if (object->dirty_bytes() >= options_.persist_batch_bytes || object->complete() || !catalog_.Indexed(*object)) {
     if (const Status persisted = catalog_.Persist(*object); !persisted.ok()) {
       ComplainAtMostEachSecond(g_told_disk_full, kDiskFull, *object, &persisted.error());
     }
@@ -191,7 +192,7 @@ bool Filler::FetchSpan(Courier& courier, const Object& object) {
   return true;  // ClaimMissing says next time whether there is anything left to do
 }
 
-Status Filler::Store(const Object& object, const Span& unit, Bytes bytes) {
+Status Filler::Store(const Object& object, const Span& unit, ByteView bytes) {
   const bool has_file = object->fd() >= 0;  // a full disk gave it none
   const bool under_cap = has_file && catalog_.Reserve(*object, unit.length);
   Status stored = has_file ? Error{ErrorCode::kLimit, "no room under the cap", catalog_.max_bytes()}
@@ -202,8 +203,8 @@ Status Filler::Store(const Object& object, const Span& unit, Bytes bytes) {
   }
   if (stored.ok()) {
     ++counters_.chunks_stored;
-    if (object->identity().plain()) object->plain_hash().Update(bytes);
-    object->Stored(unit.first_unit);
+    if (object->identity().plain()) object->HashPlain(unit.first_unit, bytes);
+    object->Stored(unit.first_unit, bytes);
     return Ok();
   }
   ++counters_.stores_failed;
@@ -211,26 +212,8 @@ Status Filler::Store(const Object& object, const Span& unit, Bytes bytes) {
   ComplainAtMostEachSecond(cap ? g_told_cap_full : g_told_disk_full, cap ? kCapFull : kDiskFull, *object,
                            &stored.error());
   if (object->identity().plain()) return Error{ErrorCode::kLimit, "no room for a plain object", unit.length};
-  object->KeepInMemory(unit.first_unit, std::move(bytes));
-  Remember(object, unit);
+  object->KeepInMemory(unit.first_unit, bytes);
   return Ok();
-}
-
-void Filler::Remember(const Object& object, const Span& unit) {
-  std::vector<Remembered> out;
-  {
-    const std::lock_guard lock(memory_mutex_);
-    remembered_.push_back({object, unit.first_unit, unit.length});
-    remembered_bytes_ += unit.length;
-    while (remembered_bytes_ > options_.memory_bytes && remembered_.size() > 1) {
-      remembered_bytes_ -= remembered_.front().bytes;
-      out.push_back(std::move(remembered_.front()));
-      remembered_.pop_front();
-    }
-  }
-  for (const Remembered& old : out) {
-    if (const auto owner = old.object.lock()) owner->ForgetMemory(old.unit);
-  }
 }
 
 // Without this, what once found the disk full would be served from memory for as long as it is asked for.
@@ -238,22 +221,12 @@ void Filler::StoreKept(const Object& object) {
   while (const auto kept = object->ClaimKept()) {
     const Span unit = object->UnitSpan(kept->unit);
     const bool room = catalog_.Reserve(*object, unit.length);
-    const bool written = room && WriteAllAt(object->fd(), unit.offset, *kept->bytes).ok();
+    const bool written = room && WriteAllAt(object->fd(), unit.offset, kept->bytes).ok();
     const bool counts = object->SettleKept(kept->unit, written);
     if (room && !(written && counts)) catalog_.Unreserve(*object, unit.length);
     if (!written) return;
-    ForgetRemembered(object, kept->unit);
     if (counts) ++counters_.chunks_stored;
   }
-}
-
-void Filler::ForgetRemembered(const Object& object, uint32_t unit) {
-  const std::lock_guard lock(memory_mutex_);
-  const auto found = std::ranges::find_if(
-      remembered_, [&](const Remembered& r) { return r.unit == unit && r.object.lock() == object; });
-  if (found == remembered_.end()) return;
-  remembered_bytes_ -= found->bytes;
-  remembered_.erase(found);
 }
 
 void Filler::FinishPlain(const Object& object) {
@@ -262,7 +235,7 @@ void Filler::FinishPlain(const Object& object) {
     if (!object->OnDisk(unit)) return;
   }
   if (object->complete()) return;
-  if (object->plain_hash().Finish() != object->identity().name) {
+  if (!object->PlainMatches()) {
     ++counters_.chunks_refused;
     ComplainAtMostEachSecond(g_told_wrong_bytes, kWrongBytes, *object, nullptr);
     return GiveUpPlain(object, Trouble::kWrongBytes);
@@ -278,45 +251,51 @@ void Filler::GiveUpPlain(const Object& object, Trouble trouble) {
   object->Fail(trouble);
 }
 
-// --- What an earlier process stored ---
+// --- What is on disk ---
 
 void Filler::CheckStored(const Object& object) {
+  Bytes bytes;
   while (const auto span = object->ClaimUnchecked(options_.span_bytes)) {
-    if (object->identity().plain()) {
-      CheckPlain(object, *span);
+    if (object->identity().plain() && object->wants_whole_check()) {
+      if (!CheckPlain(object, *span)) return;
       continue;
     }
     for (uint32_t i = 0; i < span->unit_count; ++i) {
       const Span unit = object->UnitSpan(span->first_unit + i);
-      if (UnitIsIntact(*object, unit)) {
-        object->Checked(unit.first_unit);
-        continue;
+      if (ReadIntact(*object, unit, bytes)) {
+        object->Checked(unit.first_unit, bytes);
+      } else {
+        DropRotten(object, unit);
       }
-      ++counters_.chunks_found_bad;
-      ComplainAtMostEachSecond(g_told_bad_bytes, kStoredBytesBad, *object, nullptr);
-      if (object->Drop(unit.first_unit)) catalog_.Unreserve(*object, unit.length);
     }
   }
   if (object->wants_fetch()) Enqueue(object);
 }
 
-void Filler::CheckPlain(const Object& object, const Span& span) {
-  crypto::Sha256 hash;
-  Bytes bytes(CacheObject::kPlainUnitBytes);
-  uint64_t offset = 0;
-  while (offset < span.length) {
-    const auto got = ReadSomeAt(object->fd(), offset, bytes);
-    if (!got.ok() || *got == 0) break;
-    hash.Update(ByteView(bytes).first(*got));
-    offset += *got;
+void Filler::DropRotten(const Object& object, const Span& unit) {
+  const CacheObject::Dropped dropped = object->Drop(unit.first_unit);
+  if (dropped == CacheObject::Dropped::kNothing) return;
+  catalog_.Unreserve(*object, unit.length);
+  if (dropped == CacheObject::Dropped::kFound) return;  // half written when an earlier process ended: no rot
+  ++counters_.chunks_found_bad;
+  ComplainAtMostEachSecond(g_told_bad_bytes, kStoredBytesBad, *object, nullptr);
+}
+
+// All of it, once in each process; on the way the hashes are taken by which its units are checked from then on.
+bool Filler::CheckPlain(const Object& object, const Span& span) {
+  Bytes bytes;
+  for (uint32_t unit = 0; unit < span.unit_count; ++unit) {
+    if (!ReadIntact(*object, object->UnitSpan(unit), bytes)) break;
+    object->HashPlain(unit, bytes);
   }
-  if (offset == object->identity().size && hash.Finish() == object->identity().name) {
-    for (uint32_t unit = 0; unit < span.unit_count; ++unit) object->Checked(unit);
-    return;
+  if (object->PlainMatches()) {
+    object->Release(span);
+    return true;
   }
   ++counters_.chunks_found_bad;
   ComplainAtMostEachSecond(g_told_bad_bytes, kStoredBytesBad, *object, nullptr);
-  GiveUpPlain(object, Trouble::kWrongBytes);  // nothing of it can be told right from wrong: the next client starts anew
+  GiveUpPlain(object, Trouble::kRotten);  // nothing of it can be told right from wrong: it is fetched anew
+  return false;
 }
 
 }  // namespace till::edge

@@ -3,10 +3,9 @@
 //   share the link, and what is asked for comes before what is merely next. At most two spans of one object are under
 //   way, one of a plain object. Checking what an earlier process stored has threads of its own: it must not wait behind
 //   a silent origin.
-//   Disk full, or the object has no place under the cap: signed units pass through from memory (memory_bytes, oldest
-//   out first), and go to the disk at a later request, once there is room; a plain object is given up, as nobody can
-//   vouch for its pieces.
-//   Memory: span buffers of one unit per fetcher, and memory_bytes. Any thread.
+//   Disk full, or the object has no place under the cap: signed units pass through from memory, and go to the disk at a
+//   later request, once there is room; a plain object is given up, as nobody can vouch for its pieces.
+//   Memory: span buffers of one unit per fetcher and checker. Any thread.
 #pragma once
 
 #include <condition_variable>
@@ -29,8 +28,7 @@ class Filler {
     unsigned fetchers = 4;
     unsigned checkers = 2;
     uint64_t span_bytes = 1 << 20;  // one Range request: long enough to hide a round trip, short enough to turn
-    uint64_t persist_batch_bytes = 2 << 20;  // most that kill -9 makes us fetch again, per object
-    uint64_t memory_bytes = 64 << 20;
+    uint64_t persist_batch_bytes = 2 << 20;  // most that a power cut makes us fetch again, per object
   };
   using Object = Catalog::Object;
 
@@ -47,11 +45,6 @@ class Filler {
     unsigned active = 0;
     bool queued = false;
   };
-  struct Remembered {
-    std::weak_ptr<CacheObject> object;
-    uint32_t unit;
-    uint64_t bytes;
-  };
   class Receiver;
 
   void Enqueue(const Object& object);
@@ -59,14 +52,13 @@ class Filler {
   Object NextObject();
   void EndTurn(const Object& object, bool again);
   bool FetchSpan(Courier& courier, const Object& object);
-  Status Store(const Object& object, const Span& unit, Bytes bytes);
+  Status Store(const Object& object, const Span& unit, ByteView bytes);
   void FinishPlain(const Object& object);
   void GiveUpPlain(const Object& object, Trouble trouble);
   void CheckStored(const Object& object);
-  void CheckPlain(const Object& object, const Span& span);
-  void Remember(const Object& object, const Span& unit);
+  void DropRotten(const Object& object, const Span& unit);
+  bool CheckPlain(const Object& object, const Span& span);
   void StoreKept(const Object& object);
-  void ForgetRemembered(const Object& object, uint32_t unit);
 
   OriginLink& link_;
   Catalog& catalog_;
@@ -79,15 +71,11 @@ class Filler {
   std::map<const CacheObject*, Turn> turns_;
   bool stopping_ = false;
 
-  std::mutex memory_mutex_;
-  std::deque<Remembered> remembered_;
-  uint64_t remembered_bytes_ = 0;
-
   std::vector<std::thread> fetchers_;
   std::unique_ptr<http::WorkerPool> checkers_;
 };
 
-// Reads one unit of an object's file and says whether it is still what it must be.
-bool UnitIsIntact(CacheObject& object, const Span& unit);
+// Reads one unit of an object's file; false when that is no longer what it must be.
+bool ReadIntact(CacheObject& object, const Span& unit, Bytes& bytes);
 
 }  // namespace till::edge

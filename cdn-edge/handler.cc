@@ -10,9 +10,10 @@ namespace till::edge {
 namespace {
 
 constexpr unsigned kAskers = 4;
+constexpr unsigned kSizers = 2;
 constexpr unsigned kLoaders = 2;
 constexpr size_t kMaxQueued = 4096;
-constexpr int64_t kLookAgainMs = 500;  // a waiting answer looks at the origin's state this often
+constexpr int64_t kLookAgainMs = 500;  // a waiting answer looks this often whether there is any hope
 constexpr uint64_t kLargestPlainObject = uint64_t{4} << 30;
 
 // Exactly the spelling we give out: one object, one URL.
@@ -27,7 +28,8 @@ struct EdgeHandler::Pending {
   ExchangePtr exchange;
   Catalog::Object object;
   std::vector<http::ByteRange> ranges;  // asked for
-  int64_t deadline_ms = 0;
+  int64_t since_ms = 0;
+  bool vouched = false;
   CacheVerdict verdict = CacheVerdict::kMiss;
   bool collapsed = false;
   http::Response response;
@@ -41,6 +43,7 @@ EdgeHandler::EdgeHandler(Parts parts, HandlerOptions options)
       options_(std::move(options)),
       courier_(std::make_unique<Courier>(parts_.link)),
       asks_(kAskers, kMaxQueued),
+      sizes_(kSizers, kMaxQueued),
       loads_(kLoaders, kMaxQueued) {}
 
 EdgeHandler::~EdgeHandler() = default;
@@ -68,6 +71,10 @@ void EdgeHandler::OnObject(const ExchangePtr& exchange, std::string_view name_te
   if (!IsObjectName(name_text)) return Refuse(exchange, BadName(), "");
   const crypto::Sha256Digest name = crypto::ParseSha256(name_text).value();
   if (const Catalog::Object object = parts_.catalog.FindLive(name)) return Answer(exchange, object);
+  Resolve(exchange, name);
+}
+
+void EdgeHandler::Resolve(const ExchangePtr& exchange, const crypto::Sha256Digest& name) {
   {
     const std::lock_guard lock(mutex_);
     auto [waiting, is_new] = resolving_.try_emplace(name);
@@ -80,10 +87,11 @@ void EdgeHandler::OnObject(const ExchangePtr& exchange, std::string_view name_te
 void EdgeHandler::Load(const crypto::Sha256Digest& name) {
   auto stored = parts_.catalog.Find(name);
   const std::optional<Identity> identity = stored.ok() ? std::nullopt : parts_.mirror.FindObject(name);
-  if (identity) stored = parts_.catalog.Create(*identity);
+  const bool absent = !stored.ok() && stored.error().code == ErrorCode::kNotFound;
+  if (absent && identity) stored = parts_.catalog.Create(*identity);
   if (stored.ok() || stored.error().code != ErrorCode::kNotFound) return Resolved(name, stored);
   if (KnownAbsent(name)) return Resolved(name, Error{ErrorCode::kNotFound, "no such object"});
-  if (!asks_.Post([this, name] { AskOrigin(name); })) Resolved(name, Error{ErrorCode::kUnavailable, "too many wait"});
+  if (!sizes_.Post([this, name] { AskOrigin(name); })) Resolved(name, Error{ErrorCode::kUnavailable, "too many wait"});
 }
 
 void EdgeHandler::AskOrigin(const crypto::Sha256Digest& name) { Resolved(name, FindOrMake(name)); }
@@ -113,13 +121,29 @@ Result<Catalog::Object> EdgeHandler::FindOrMake(const crypto::Sha256Digest& name
   (void)parts_.mirror.Refresh();  // its failure is logged there; the object may still be a plain one
   std::optional<Identity> identity = parts_.mirror.FindObject(name);
   if (!identity) {
-    if (parts_.link.BackoffMs() > 0) return Error{ErrorCode::kUnavailable, "the origin is left alone for a while"};
-    const std::lock_guard lock(courier_mutex_);
-    const uint64_t size = TILL_TRY(courier_->ObjectSize(name));
+    const uint64_t size = TILL_TRY(AskSize(name));
     if (size == 0 || size > kLargestPlainObject) return Error{ErrorCode::kNotFound, "no object of a usable size"};
     identity = Identity{name, size, 0, {}};
   }
   return parts_.catalog.Create(*identity);
+}
+
+// Through an outage, as a client would wait for a byte.
+Result<uint64_t> EdgeHandler::AskSize(const crypto::Sha256Digest& name) {
+  const int64_t give_up_ms = parts_.clock.MonotonicMs() + options_.wait_ms;
+  const std::lock_guard lock(courier_mutex_);
+  for (;;) {
+    const int64_t backoff_ms = parts_.link.BackoffMs();
+    if (backoff_ms == 0) {
+      auto size = courier_->ObjectSize(name);
+      if (size.ok() || size.error().code != ErrorCode::kUnavailable) return size;
+    }
+    if (parts_.link.canceled() || parts_.clock.MonotonicMs() >= give_up_ms ||
+        parts_.link.hopeless(options_.wait_ms)) {
+      return Error{ErrorCode::kUnavailable, "the origin does not answer"};
+    }
+    parts_.clock.SleepMs(std::clamp<int64_t>(parts_.link.BackoffMs(), 1, 50));
+  }
 }
 
 bool EdgeHandler::KnownAbsent(const crypto::Sha256Digest& name) {
@@ -143,7 +167,9 @@ void EdgeHandler::RememberAbsent(const crypto::Sha256Digest& name) {  // with mu
 void EdgeHandler::Judge(Pending& pending) const {
   const http::Request& request = pending.exchange->request();
   const Identity& identity = pending.object->identity();
-  http::RangeSelection selection = http::SelectRange(request.header("Range"), identity.size);
+  pending.vouched = pending.object->vouched();
+  http::RangeSelection selection;
+  if (pending.vouched) selection = http::SelectRange(request.header("Range"), identity.size);
   if (request.has_header("If-Range") && request.header("If-Range") != StrongEtag(identity.name)) selection = {};
   if (selection.verdict != http::RangeVerdict::kPartial) selection.ranges = {{0, identity.size}};
   pending.ranges = std::move(selection.ranges);
@@ -160,13 +186,13 @@ void EdgeHandler::Answer(const ExchangePtr& exchange, const Catalog::Object& obj
   auto pending = std::make_shared<Pending>();
   pending->exchange = exchange;
   pending->object = object;
-  pending->deadline_ms = parts_.clock.MonotonicMs() + options_.wait_ms;
+  pending->since_ms = parts_.clock.MonotonicMs();
   Judge(*pending);
   pending->response = ObjectResponse(*pending);
   ++(pending->verdict == CacheVerdict::kHit ? parts_.counters.hits : parts_.counters.misses);
   // What has no body needs no byte: HEAD, 304, 412, 416.
   const bool needs_bytes = exchange->request().method != "HEAD" && pending->response.stream != nullptr;
-  if (!needs_bytes || pending->verdict == CacheVerdict::kHit) return Send(*pending);
+  if (!needs_bytes || object->IsReady(pending->ranges.front().first)) return Send(*pending);
   Await(pending);
 }
 
@@ -174,13 +200,12 @@ http::Response EdgeHandler::ObjectResponse(const Pending& pending) const {
   const Identity& identity = pending.object->identity();
   AccessLine line = LineFor(pending.exchange->request(), ToHex(identity.name));
   line.cache = CacheVerdictName(pending.verdict);
-  http::RangeBody body;
-  body.size = identity.size;
-  body.etag = StrongEtag(identity.name);
-  body.make_stream = [this, line, object = pending.object, exchange = pending.exchange, status = pending.status](
+  auto make_stream = [this, line, object = pending.object, exchange = pending.exchange, status = pending.status](
                          uint64_t first, uint64_t length) -> std::unique_ptr<http::BodyStream> {
     auto stream = std::make_unique<ObjectStream>(
-        ObjectStream::Context{object, exchange, parts_.filler, parts_.clock, options_.wait_ms}, first, length);
+        ObjectStream::Context{object, exchange, parts_.filler, parts_.link, parts_.catalog.memory(), parts_.clock,
+                              options_.wait_ms},
+        first, length);
     auto done = [this, line, first, length, status](uint64_t sent_bytes, bool complete) mutable {
       if (*status == 0) return;
       parts_.counters.bytes_served += sent_bytes;
@@ -193,9 +218,18 @@ http::Response EdgeHandler::ObjectResponse(const Pending& pending) const {
     };
     return std::make_unique<MeteredStream>(std::move(stream), std::move(done));
   };
-  http::Response response = http::RangeResponse(pending.exchange->request(), std::move(body));
+  http::Response response;
+  if (pending.vouched) {
+    http::RangeBody body;
+    body.size = identity.size;
+    body.etag = StrongEtag(identity.name);
+    body.make_stream = std::move(make_stream);
+    response = http::RangeResponse(pending.exchange->request(), std::move(body));
+  } else {
+    response = WholeResponse(pending.exchange->request(), identity.size, make_stream);
+  }
   Freshness freshness;
-  freshness.name = identity.name;
+  if (pending.vouched) freshness.name = identity.name;
   freshness.age_s = std::max<int64_t>(0, parts_.clock.UnixMs() / 1000 - parts_.catalog.StoredSince(identity.name));
   freshness.verdict = pending.verdict;
   freshness.collapsed = pending.collapsed;
@@ -207,26 +241,37 @@ http::Response EdgeHandler::ObjectResponse(const Pending& pending) const {
 void EdgeHandler::Await(const PendingPtr& pending) {
   if (pending->exchange->gone()) return;
   const int64_t now_ms = parts_.clock.MonotonicMs();
-  // A link in its back-off has just failed again; once the back-off is over this demand is what tries it anew.
-  const bool hopeless = now_ms >= pending->deadline_ms || (parts_.link.down() && parts_.link.BackoffMs() > 0);
-  Waiter waiter{std::min(pending->deadline_ms, now_ms + kLookAgainMs), [this, pending] { Await(pending); }};
-  const Run run = pending->object->Take(pending->ranges.front().first, 1, hopeless ? nullptr : &waiter);
-  const std::string object = ToHex(pending->object->identity().name);
+  // Not since it asked, but since anything last came: behind a slow link there are others before it.
+  const int64_t deadline_ms = std::max(pending->since_ms, parts_.link.progress_ms()) + options_.wait_ms;
+  Waiter waiter;
+  waiter.since_ms = pending->since_ms;
+  waiter.deadline_ms = std::min(deadline_ms, now_ms + kLookAgainMs);
+  waiter.wants = pending->ranges.front().length;
+  waiter.wake = [this, pending] { Await(pending); };
+  const uint64_t first = pending->ranges.front().first;
+  const bool hopeless = parts_.link.hopeless(options_.wait_ms) && !pending->object->HoldsAll(first, 1);
+  const bool enough = hopeless || now_ms >= deadline_ms;
+  const Run run = pending->object->Take(first, 1, enough ? nullptr : &waiter);
+  const crypto::Sha256Digest& name = pending->object->identity().name;
   switch (run.kind) {
-    case Run::Kind::kFile:
     case Run::Kind::kMemory:
       return Send(*pending);
     case Run::Kind::kMissing:
-      if (hopeless) return Refuse(pending->exchange, TryLater(), object);
+      if (enough) return Refuse(pending->exchange, TryLater(), ToHex(name));
       return parts_.filler.Schedule(pending->object);
     case Run::Kind::kFailed:
-      if (run.trouble == Trouble::kAbsent) return Refuse(pending->exchange, NotFound(), object);
-      if (run.trouble == Trouble::kWrongBytes) return Refuse(pending->exchange, WrongOrigin(), object);
-      return Refuse(pending->exchange, TryLater(), object);
+      if (run.trouble == Trouble::kRotten) return Resolve(pending->exchange, name);
+      if (run.trouble == Trouble::kAbsent) return Refuse(pending->exchange, NotFound(), ToHex(name));
+      if (run.trouble == Trouble::kWrongBytes) return Refuse(pending->exchange, WrongOrigin(), ToHex(name));
+      return Refuse(pending->exchange, TryLater(), ToHex(name));
   }
 }
 
 void EdgeHandler::Send(Pending& pending) {
+  if (pending.vouched != pending.object->vouched()) {  // all of it matched while this waited
+    Judge(pending);
+    pending.response = ObjectResponse(pending);
+  }
   *pending.status = pending.response.status;
   if (!pending.response.stream) {
     AccessLine line = LineFor(pending.exchange->request(), ToHex(pending.object->identity().name));
@@ -290,29 +335,13 @@ void EdgeHandler::RespondMetadata(const ExchangePtr& exchange, const std::string
 // --- Status ---
 
 http::Response EdgeHandler::StatusResponse() const {
-  const Counters& counters = parts_.counters;
   json::Value status;
-  const std::pair<const char*, const Counters::Count*> numbers[] = {
-      {"requests", &counters.requests},
-      {"bytes_served", &counters.bytes_served},
-      {"bytes_filled", &counters.bytes_filled},
-      {"bytes_metadata", &counters.bytes_metadata},
-      {"origin_requests", &counters.origin_requests},
-      {"origin_failures", &counters.origin_failures},
-      {"hits", &counters.hits},
-      {"misses", &counters.misses},
-      {"chunks_stored", &counters.chunks_stored},
-      {"chunks_refused", &counters.chunks_refused},
-      {"chunks_found_bad", &counters.chunks_found_bad},
-      {"objects_evicted", &counters.objects_evicted},
-      {"stores_failed", &counters.stores_failed},
-      {"refreshes", &counters.refreshes},
-      {"refreshes_failed", &counters.refreshes_failed},
-  };
-  for (const auto& [name, count] : numbers) status.Set(name, count->load());
+  for (const auto& [name, count] : kCounterNames) status.Set(name, (parts_.counters.*count).load());
+  status.Set("counted_since", FormatUtc(parts_.catalog.counted_since_unix_s()));
   status.Set("objects", static_cast<uint64_t>(parts_.catalog.object_count()));
   status.Set("bytes_stored", parts_.catalog.used_bytes());
   status.Set("bytes_max", parts_.catalog.max_bytes());
+  status.Set("bytes_in_memory", parts_.catalog.memory().bytes());
   status.Set("origin", parts_.link.state());
   json::Value metadata;
   metadata.Set("objects", static_cast<uint64_t>(parts_.mirror.object_count()));

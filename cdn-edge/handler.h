@@ -2,6 +2,7 @@
 //   Nothing of a request but the name in its path chooses bytes: no query and no header enters the cache key.
 //   On a loop thread only what is live in memory is answered; loading, refreshing metadata and asking the origin for a
 //   plain object's length run on a worker pool, once per name however many ask.
+//   Of a plain object neither tag, digest nor ranges are given until all of it was found to be what its name says.
 //   A request waits with its head until its first byte is there (or cannot come), so that a status is honest: 404, 502,
 //   503, never a 200 that breaks at byte 0.
 #pragma once
@@ -20,7 +21,7 @@ namespace till::edge {
 
 struct HandlerOptions {
   std::string tenant = "DEFAULT";
-  int64_t wait_ms = 30'000;        // most that a client waits without progress
+  int64_t wait_ms = 30'000;        // most that a client waits while nothing comes from the origin
   int64_t absent_ms = 2'000;       // how long the origin's "no such object" is believed
   size_t max_absent_names = 4096;  // remembered at once
 };
@@ -47,10 +48,12 @@ class EdgeHandler : public http::Handler {
   using PendingPtr = std::shared_ptr<Pending>;          // shared by the waiters it leaves
 
   void OnObject(const ExchangePtr& exchange, std::string_view name_text);
+  void Resolve(const ExchangePtr& exchange, const crypto::Sha256Digest& name);
   void Load(const crypto::Sha256Digest& name);
   void AskOrigin(const crypto::Sha256Digest& name);
   void Resolved(const crypto::Sha256Digest& name, const Result<Catalog::Object>& object);
   Result<Catalog::Object> FindOrMake(const crypto::Sha256Digest& name);
+  Result<uint64_t> AskSize(const crypto::Sha256Digest& name);
   bool KnownAbsent(const crypto::Sha256Digest& name);
   void RememberAbsent(const crypto::Sha256Digest& name);
   void Answer(const ExchangePtr& exchange, const Catalog::Object& object);
@@ -72,7 +75,8 @@ class EdgeHandler : public http::Handler {
   std::mutex mutex_;
   std::map<crypto::Sha256Digest, std::vector<ExchangePtr>> resolving_;
   std::map<crypto::Sha256Digest, int64_t> absent_;  // until when, monotonic
-  http::WorkerPool asks_;                           // what waits for the origin
+  http::WorkerPool asks_;   // metadata from the origin
+  http::WorkerPool sizes_;  // what waits through an outage for the length of a plain object
   http::WorkerPool loads_;  // what needs the disk only: it must not queue behind a silent origin
 };
 

@@ -31,11 +31,10 @@ std::string WhatItIsAbout(const Fault& fault, const EdgeOptions& options) {
 }
 
 int Serve(EdgeOptions options) {
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGTERM);
-  sigaddset(&ends, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before any thread: only sigwait() below meets them
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread: only sigwait() below meets them
   const EdgeOptions given = options;
   const std::string& address = given.server.address;
   const bool tls = !given.server.tls_cert_file.empty();
@@ -49,8 +48,10 @@ int Serve(EdgeOptions options) {
   ready.Set("url", (tls ? "https://" : "http://") + host + ":" + std::to_string((*edge)->port()));
   std::printf("%s\n", json::Write(ready).c_str());
   std::fflush(stdout);
-  int received = 0;
-  sigwait(&ends, &received);
+  for (int received = SIGHUP; received == SIGHUP;) {
+    sigwait(&signals, &received);
+    if (received == SIGHUP) (*edge)->ReopenLog();
+  }
   (*edge)->Stop(kGraceMs);
   return 0;
 }

@@ -1,13 +1,16 @@
 #include "cdn-edge/object.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace till::edge {
 
-CacheObject::CacheObject(Identity identity, UniqueFd file, Clock& clock)
-    : identity_(identity), file_(std::move(file)), clock_(clock) {
+CacheObject::CacheObject(Identity identity, UniqueFd file, HotMemory& memory, Clock& clock)
+    : identity_(identity), file_(std::move(file)), memory_(memory), clock_(clock) {
   const uint64_t count = identity_.plain() ? (identity_.size + kPlainUnitBytes - 1) / kPlainUnitBytes : 1;
   units_.assign(count, UnitState::kMissing);
+  found_.assign(count, false);
+  windows_.resize(1 + (identity_.size - identity_.list_length + Window::kBytes - 1) / Window::kBytes);
 }
 
 uint64_t CacheObject::unit_bytes() const { return list_ ? list_->chunk_bytes() : kPlainUnitBytes; }
@@ -42,7 +45,7 @@ uint32_t CacheObject::unit_count() {
 }
 
 bool CacheObject::IsOnDisk(UnitState state) {
-  return state == UnitState::kUnchecked || state == UnitState::kChecking || state == UnitState::kStored;
+  return state == UnitState::kOnDisk || state == UnitState::kChecking || state == UnitState::kReady;
 }
 
 bool CacheObject::OnDisk(uint32_t unit) {
@@ -50,8 +53,17 @@ bool CacheObject::OnDisk(uint32_t unit) {
   return unit < units_.size() && IsOnDisk(units_[unit]);
 }
 
+// The list has the first window to itself; chunk sizes are powers of two up to a window's, so none lies in two.
+CacheObject::Place CacheObject::PlaceOf(uint64_t offset) const {
+  if (offset < identity_.list_length) return {0, offset, identity_.list_length};
+  const uint64_t of_body = offset - identity_.list_length;
+  const uint64_t begin = of_body / Window::kBytes * Window::kBytes;
+  const uint64_t length = std::min(Window::kBytes, identity_.size - identity_.list_length - begin);
+  return {static_cast<uint32_t>(1 + begin / Window::kBytes), of_body - begin, length};
+}
+
 bool CacheObject::Sendable(uint32_t unit) const {
-  if (units_[unit] != UnitState::kStored) return false;
+  if (units_[unit] != UnitState::kReady && units_[unit] != UnitState::kInMemory) return false;
   return !identity_.plain() || sealed_ || unit + 1 != units_.size();
 }
 
@@ -68,18 +80,15 @@ Run CacheObject::Look(uint64_t offset, uint64_t max_bytes) const {
   const int64_t now_ms = clock_.MonotonicMs();
   const std::optional<uint32_t> first = UnitAt(offset);
   if (first && Sendable(*first)) {
+    const Place place = PlaceOf(offset);
+    const uint64_t most = std::min(max_bytes, place.window_length - place.offset);
     uint32_t last = *first;
     uint64_t end = SpanOf(last).offset + SpanOf(last).length;
-    while (end - offset < max_bytes && last + 1 < units_.size() && Sendable(last + 1)) end += SpanOf(++last).length;
-    run.kind = Run::Kind::kFile;
-    run.length = std::min(max_bytes, end - offset);
-    return run;
-  }
-  if (const auto kept = first ? memory_.find(*first) : memory_.end(); kept != memory_.end()) {
+    while (end - offset < most && last + 1 < units_.size() && Sendable(last + 1)) end += SpanOf(++last).length;
     run.kind = Run::Kind::kMemory;
-    run.memory = kept->second;
-    run.memory_offset = offset - SpanOf(*first).offset;
-    run.length = std::min(max_bytes, kept->second->size() - run.memory_offset);
+    run.window = windows_[place.window];
+    run.bytes = run.window->View(place.offset, std::min(most, end - offset));
+    run.to_store = !kept_.empty();
     return run;
   }
   if (trouble_ != Trouble::kNone && now_ms < trouble_until_ms_) {
@@ -95,6 +104,7 @@ Run CacheObject::Look(uint64_t offset, uint64_t max_bytes) const {
 Run CacheObject::Take(uint64_t offset, uint64_t max_bytes, Waiter* waiter) {
   const std::lock_guard lock(mutex_);
   Run run = Look(offset, max_bytes);
+  if (run.kind == Run::Kind::kMemory) windows_[PlaceOf(offset).window]->used = true;
   if (run.kind == Run::Kind::kMissing && waiter != nullptr) {
     waiters_.emplace(offset, Waiting{next_sequence_++, std::move(*waiter)});
   }
@@ -103,9 +113,25 @@ Run CacheObject::Take(uint64_t offset, uint64_t max_bytes, Waiter* waiter) {
 
 bool CacheObject::HoldsAll(uint64_t offset, uint64_t length) {
   const std::lock_guard lock(mutex_);
-  if (length == 0) return true;
-  const Run run = Look(offset, length);
-  return run.kind == Run::Kind::kFile && run.length == length;
+  const uint64_t end = offset + length;
+  while (offset < end) {
+    const std::optional<uint32_t> unit = UnitAt(offset);
+    const bool held = unit && (IsOnDisk(units_[*unit]) || units_[*unit] == UnitState::kInMemory);
+    if (!held || (identity_.plain() && !sealed_ && *unit + 1 == units_.size())) return false;
+    offset = SpanOf(*unit).offset + SpanOf(*unit).length;
+  }
+  return true;
+}
+
+bool CacheObject::IsReady(uint64_t offset) {
+  const std::lock_guard lock(mutex_);
+  const std::optional<uint32_t> unit = UnitAt(offset);
+  return unit && Sendable(*unit);
+}
+
+bool CacheObject::vouched() {
+  const std::lock_guard lock(mutex_);
+  return !identity_.plain() || sealed_;
 }
 
 CacheObject::Wakes CacheObject::TakeWaiters(uint64_t from, uint64_t to) {
@@ -147,18 +173,22 @@ void CacheObject::ForgetWaiters() {
 
 // --- For those who fill ---
 
-std::optional<uint32_t> CacheObject::OldestDemand(UnitState state, int64_t now_ms) const {
-  std::optional<uint32_t> oldest;
-  uint64_t sequence = UINT64_MAX;
+std::optional<CacheObject::Demand> CacheObject::OldestDemand(UnitState state, int64_t now_ms) const {
+  const Waiting* oldest = nullptr;
+  Demand demand;
   for (const auto& [offset, kept] : waiters_) {
     // What lies past an unknown list, or behind a plain object's unchecked hash, wants what must come before it.
-    uint32_t unit = UnitAt(offset).value_or(0);
-    if (kept.sequence >= sequence || units_[unit] != state) continue;
-    if (state == UnitState::kMissing && !Fetchable(unit, now_ms)) continue;
-    oldest = unit;
-    sequence = kept.sequence;
+    const uint32_t unit = UnitAt(offset).value_or(0);
+    if (units_[unit] != state || (state == UnitState::kMissing && !Fetchable(unit, now_ms))) continue;
+    if (oldest != nullptr && std::tie(oldest->waiter.since_ms, oldest->sequence) <=
+                                 std::tie(kept.waiter.since_ms, kept.sequence)) {
+      continue;
+    }
+    oldest = &kept;
+    demand = {unit, offset + kept.waiter.wants - std::min(offset, SpanOf(unit).offset)};
   }
-  return oldest;
+  if (oldest == nullptr) return std::nullopt;
+  return demand;
 }
 
 std::optional<uint32_t> CacheObject::NextMissing(int64_t now_ms) const {
@@ -174,6 +204,7 @@ Span CacheObject::Claim(uint32_t first, uint64_t max_bytes, UnitState from, int6
   const UnitState claimed = from == UnitState::kMissing ? UnitState::kFetching : UnitState::kChecking;
   Span span = SpanOf(first);
   units_[first] = claimed;
+  if (from == UnitState::kMissing) ++writes_;  // or so it may end
   // The list goes alone: only it tells where the other units lie.
   if (!identity_.plain() && first == 0) return span;
   while (first + span.unit_count < units_.size()) {
@@ -197,7 +228,7 @@ std::optional<Span> CacheObject::ClaimMissing(uint64_t max_bytes) {
     const auto missing = std::ranges::find(units_, UnitState::kMissing);
     if (missing != units_.end()) first = static_cast<uint32_t>(missing - units_.begin());
   } else {
-    first = OldestDemand(UnitState::kMissing, now_ms);
+    if (const auto demand = OldestDemand(UnitState::kMissing, now_ms)) first = demand->unit;
     if (!first && now_ms >= pass_through_until_ms_) first = NextMissing(now_ms);
     if (now_ms < pass_through_until_ms_) max_bytes = std::min<uint64_t>(max_bytes, 8 * unit_bytes());
   }
@@ -209,10 +240,11 @@ std::optional<Span> CacheObject::ClaimMissing(uint64_t max_bytes) {
 
 std::optional<Span> CacheObject::ClaimUnchecked(uint64_t max_bytes) {
   const std::lock_guard lock(mutex_);
-  std::optional<uint32_t> first = OldestDemand(UnitState::kUnchecked, 0);
-  if (first && identity_.plain()) first = 0, max_bytes = UINT64_MAX;
-  if (!first || units_[*first] != UnitState::kUnchecked) return std::nullopt;
-  return Claim(*first, max_bytes, UnitState::kUnchecked, 0);
+  const auto demand = OldestDemand(UnitState::kOnDisk, 0);
+  if (!demand) return std::nullopt;
+  if (!WantsWholeCheck()) return Claim(demand->unit, std::min(max_bytes, demand->bytes), UnitState::kOnDisk, 0);
+  if (units_[0] != UnitState::kOnDisk) return std::nullopt;
+  return Claim(0, UINT64_MAX, UnitState::kOnDisk, 0);
 }
 
 bool CacheObject::wants_fetch() {
@@ -224,11 +256,24 @@ bool CacheObject::wants_fetch() {
 
 bool CacheObject::wants_check() {
   const std::lock_guard lock(mutex_);
-  return OldestDemand(UnitState::kUnchecked, 0).has_value();
+  return OldestDemand(UnitState::kOnDisk, 0).has_value();
+}
+
+bool CacheObject::WantsWholeCheck() const {
+  return identity_.plain() && sealed_ && plain_hashes_.size() < units_.size();
+}
+
+bool CacheObject::wants_whole_check() {
+  const std::lock_guard lock(mutex_);
+  return WantsWholeCheck();
 }
 
 bool CacheObject::Matches(uint32_t unit, ByteView bytes) {
-  if (identity_.plain()) return true;
+  if (identity_.plain()) {
+    const crypto::Sha256Digest digest = crypto::Sha256Of(bytes);
+    const std::lock_guard lock(mutex_);
+    return unit >= plain_hashes_.size() || plain_hashes_[unit] == digest;
+  }
   if (unit == 0) return crypto::Sha256Of(bytes) == identity_.list_sha256;
   std::shared_ptr<const ChunkList> list;
   {
@@ -247,6 +292,7 @@ Status CacheObject::SetList(ByteView encoded) {
   if (list_) return Ok();
   list_ = std::make_shared<const ChunkList>(std::move(list));
   units_.resize(1 + list_->chunk_count(), UnitState::kMissing);
+  found_.resize(units_.size(), false);
   ApplyBitmap();
   return Ok();
 }
@@ -256,60 +302,100 @@ bool CacheObject::list_known() {
   return list_ != nullptr;
 }
 
-void CacheObject::Stored(uint32_t unit) {
+// Puts the unit's bytes into its window and says so. Where there is no memory for them nothing can be sent.
+void CacheObject::Keep(uint32_t unit, ByteView bytes, UnitState state, UnitState without_memory) {
+  Place place;
+  std::shared_ptr<Window> window;
+  bool is_new = false;
+  {
+    const std::lock_guard lock(mutex_);
+    place = PlaceOf(SpanOf(unit).offset);
+    window = windows_[place.window];  // held: LetGo() leaves it alone
+    is_new = !window;
+    if (is_new) window = windows_[place.window] = Window::Make(memory_, place.window_length);
+    if (window) window->used = true;  // until those who wait for it had their turn
+  }
+  if (window) window->Write(place.offset, bytes);
   Wakes wakes;
   {
     const std::lock_guard lock(mutex_);
     const Span span = SpanOf(unit);
-    units_[unit] = UnitState::kStored;
-    dirty_bytes_ += span.length;
+    units_[unit] = window ? state : without_memory;
+    if (units_[unit] == UnitState::kInMemory) {
+      kept_.insert(unit);
+      pass_through_until_ms_ = clock_.MonotonicMs() + kPassThroughMs;
+    }
+    found_[unit] = false;
     bad_.erase(unit);
     wakes = TakeWaiters(span.offset, span.offset + span.length);
   }
-  for (const auto& wake : wakes) wake();
-}
-
-void CacheObject::Checked(uint32_t unit) {
-  Wakes wakes;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!IsOnDisk(units_[unit])) return;
-    const Span span = SpanOf(unit);
-    units_[unit] = UnitState::kStored;
-    wakes = TakeWaiters(span.offset, span.offset + span.length);
+  if (window) {
+    window.reset();
+    memory_.Admit(weak_from_this(), place.window, is_new);
+  } else {
+    Fail(Trouble::kNoRoom);
   }
   for (const auto& wake : wakes) wake();
 }
 
-void CacheObject::KeepInMemory(uint32_t unit, Bytes bytes) {
-  Wakes wakes;
-  {
-    const std::lock_guard lock(mutex_);
-    const Span span = SpanOf(unit);
-    units_[unit] = UnitState::kInMemory;
-    bad_.erase(unit);
-    memory_[unit] = std::make_shared<const Bytes>(std::move(bytes));
-    pass_through_until_ms_ = clock_.MonotonicMs() + kPassThroughMs;
-    wakes = TakeWaiters(span.offset, span.offset + span.length);
-  }
-  for (const auto& wake : wakes) wake();
-}
-
-void CacheObject::ForgetMemory(uint32_t unit) {
+void CacheObject::Stored(uint32_t unit, ByteView bytes) {
+  Keep(unit, bytes, UnitState::kReady, UnitState::kOnDisk);
   const std::lock_guard lock(mutex_);
-  if (memory_.erase(unit) != 0 && units_[unit] == UnitState::kInMemory) units_[unit] = UnitState::kMissing;
+  dirty_bytes_ += bytes.size();
+}
+
+void CacheObject::Checked(uint32_t unit, ByteView bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (units_[unit] != UnitState::kChecking) return;
+  }
+  Keep(unit, bytes, UnitState::kReady, UnitState::kOnDisk);
+}
+
+void CacheObject::KeepInMemory(uint32_t unit, ByteView bytes) {
+  Keep(unit, bytes, UnitState::kInMemory, UnitState::kMissing);
+}
+
+void CacheObject::Confirm(uint32_t unit) {
+  const std::lock_guard lock(mutex_);
+  if (!found_[unit] || !IsOnDisk(units_[unit])) return;
+  found_[unit] = false;
+  dirty_bytes_ += SpanOf(unit).length;
+}
+
+bool CacheObject::LetGo(uint32_t window) {
+  std::shared_ptr<Window> gone;  // freed without the lock
+  const std::lock_guard lock(mutex_);
+  if (!windows_[window]) return true;
+  if (windows_[window]->used || windows_[window].use_count() > 1) {
+    windows_[window]->used = false;
+    return false;
+  }
+  gone = std::move(windows_[window]);
+  const uint64_t begin = window == 0 ? 0 : identity_.list_length + uint64_t{window - 1} * Window::kBytes;
+  for (std::optional<uint32_t> unit = UnitAt(begin); unit && *unit < units_.size(); ++*unit) {
+    if (PlaceOf(SpanOf(*unit).offset).window != window) break;
+    if (units_[*unit] == UnitState::kReady) units_[*unit] = UnitState::kOnDisk;
+    if (units_[*unit] == UnitState::kInMemory) units_[*unit] = UnitState::kMissing;
+    kept_.erase(*unit);
+  }
+  return true;
 }
 
 bool CacheObject::wants_storing() {
   const std::lock_guard lock(mutex_);
-  return !memory_.empty() && !storing_kept_ && file_.get() >= 0 && clock_.MonotonicMs() >= pass_through_until_ms_;
+  return !kept_.empty() && !storing_kept_ && file_.get() >= 0 && clock_.MonotonicMs() >= pass_through_until_ms_;
 }
 
 std::optional<CacheObject::Kept> CacheObject::ClaimKept() {
   const std::lock_guard lock(mutex_);
-  if (memory_.empty() || storing_kept_ || file_.get() < 0 || clock_.MonotonicMs() < pass_through_until_ms_) return {};
+  if (kept_.empty() || storing_kept_ || file_.get() < 0 || clock_.MonotonicMs() < pass_through_until_ms_) return {};
   storing_kept_ = true;
-  return Kept{memory_.begin()->first, memory_.begin()->second};
+  ++writes_;
+  const uint32_t unit = *kept_.begin();
+  const Place place = PlaceOf(SpanOf(unit).offset);
+  const std::shared_ptr<const Window> window = windows_[place.window];
+  return Kept{unit, window, window->View(place.offset, SpanOf(unit).length)};
 }
 
 bool CacheObject::SettleKept(uint32_t unit, bool written) {
@@ -317,9 +403,9 @@ bool CacheObject::SettleKept(uint32_t unit, bool written) {
   storing_kept_ = false;
   if (!written) pass_through_until_ms_ = clock_.MonotonicMs() + kPassThroughMs;
   if (!written || units_[unit] != UnitState::kInMemory) return !written;
-  units_[unit] = UnitState::kStored;
+  units_[unit] = UnitState::kReady;
   dirty_bytes_ += SpanOf(unit).length;
-  memory_.erase(unit);
+  kept_.erase(unit);
   return true;
 }
 
@@ -327,16 +413,20 @@ void CacheObject::Release(const Span& span) {
   const std::lock_guard lock(mutex_);
   for (uint32_t unit = span.first_unit; unit < span.first_unit + span.unit_count; ++unit) {
     if (units_[unit] == UnitState::kFetching) units_[unit] = UnitState::kMissing;
-    if (units_[unit] == UnitState::kChecking) units_[unit] = UnitState::kUnchecked;
+    if (units_[unit] == UnitState::kChecking) units_[unit] = UnitState::kOnDisk;
   }
 }
 
-bool CacheObject::Drop(uint32_t unit) {
+CacheObject::Dropped CacheObject::Drop(uint32_t unit) {
   const std::lock_guard lock(mutex_);
-  if (!IsOnDisk(units_[unit])) return false;
-  units_[unit] = UnitState::kMissing;
+  if (!IsOnDisk(units_[unit])) return Dropped::kNothing;
+  const bool ready = units_[unit] == UnitState::kReady;
+  units_[unit] = ready ? UnitState::kInMemory : UnitState::kMissing;
+  if (ready) kept_.insert(unit);
   dirty_bytes_ += SpanOf(unit).length;
-  return true;
+  const bool found = found_[unit];
+  found_[unit] = false;
+  return found ? Dropped::kFound : Dropped::kPromised;
 }
 
 void CacheObject::CountBadFetch(uint32_t unit) {
@@ -360,10 +450,23 @@ void CacheObject::Fail(Trouble trouble) {
   {
     const std::lock_guard lock(mutex_);
     trouble_ = trouble;
-    trouble_until_ms_ = clock_.MonotonicMs() + (trouble == Trouble::kAbsent ? kRestAfterAbsentMs : kRestAfterBadMs);
+    trouble_until_ms_ = clock_.MonotonicMs() + (trouble == Trouble::kWrongBytes ? kRestAfterBadMs : kRestAfterAbsentMs);
     wakes = TakeWaiters(0, UINT64_MAX);
   }
   for (const auto& wake : wakes) wake();
+}
+
+void CacheObject::HashPlain(uint32_t unit, ByteView bytes) {
+  const crypto::Sha256Digest digest = crypto::Sha256Of(bytes);
+  const std::lock_guard lock(mutex_);
+  if (unit != plain_hashes_.size()) return;  // fetched once more, and it matched what it was
+  plain_hash_.Update(bytes);
+  plain_hashes_.push_back(digest);
+}
+
+bool CacheObject::PlainMatches() {
+  const std::lock_guard lock(mutex_);
+  return plain_hashes_.size() == units_.size() && plain_hash_.Finish() == identity_.name;
 }
 
 void CacheObject::Seal() {
@@ -379,7 +482,7 @@ void CacheObject::Seal() {
 
 bool CacheObject::CompleteLocked() const {
   if (identity_.plain() ? !sealed_ : !list_) return false;
-  return std::ranges::all_of(units_, IsOnDisk);
+  return std::ranges::all_of(units_, IsOnDisk) && std::ranges::find(found_, true) == found_.end();
 }
 
 bool CacheObject::complete() {
@@ -392,7 +495,7 @@ bool CacheObject::complete() {
 void CacheObject::ApplyBitmap() {
   for (size_t unit = 0; unit < units_.size() && unit / 8 < restored_.size(); ++unit) {
     const bool set = (std::to_integer<unsigned>(restored_[unit / 8]) >> (unit % 8) & 1) != 0;
-    if (set && units_[unit] == UnitState::kMissing) units_[unit] = UnitState::kUnchecked;
+    if (set && units_[unit] == UnitState::kMissing) units_[unit] = UnitState::kOnDisk;
   }
   restored_.clear();
 }
@@ -403,6 +506,17 @@ void CacheObject::Restore(Bytes bitmap) {
   if (identity_.plain()) {
     sealed_ = true;  // only sealed plain objects are ever in the index; their units are unchecked until hashed again
     ApplyBitmap();
+  }
+}
+
+void CacheObject::FindWritten(uint64_t offset, uint64_t length) {
+  const std::lock_guard lock(mutex_);
+  for (std::optional<uint32_t> unit = UnitAt(offset); unit && *unit < units_.size(); ++*unit) {
+    const Span span = SpanOf(*unit);
+    if (span.offset + span.length > offset + length) return;
+    if (span.offset < offset || units_[*unit] != UnitState::kMissing) continue;
+    units_[*unit] = UnitState::kOnDisk;
+    found_[*unit] = true;
   }
 }
 
@@ -417,10 +531,20 @@ CacheObject::State CacheObject::Snapshot() {
   }
   state.bitmap.assign((units_.size() + 7) / 8, std::byte{0});
   for (uint32_t unit = 0; unit < units_.size(); ++unit) {
-    if (!IsOnDisk(units_[unit])) continue;
+    if (!IsOnDisk(units_[unit]) || found_[unit]) continue;
     state.bitmap[unit / 8] |= std::byte{1} << (unit % 8);
   }
   return state;
+}
+
+bool CacheObject::being_written() {
+  const std::lock_guard lock(mutex_);
+  return storing_kept_ || std::ranges::find(units_, UnitState::kFetching) != units_.end();
+}
+
+uint64_t CacheObject::writes() {
+  const std::lock_guard lock(mutex_);
+  return writes_;
 }
 
 uint64_t CacheObject::dirty_bytes() {

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "core/json/json.h"
+
 namespace till::edge {
 namespace {
 
 constexpr uint8_t kRecordVersion = 1;
+constexpr const char* kCountersKey = "c";
 // Address space only. A record with its bitmap takes about 200 bytes: room for some millions of objects.
 constexpr uint64_t kMapBytes = uint64_t{1} << 30;
 
@@ -67,6 +70,28 @@ Status ObjectIndex::Delete(const crypto::Sha256Digest& name) {
     TILL_TRY(txn.Delete(Key('o', name)));
     return txn.Delete(Key('b', name));
   });
+}
+
+Status ObjectIndex::PutCounters(const Counters& counters, int64_t since_unix_s) {
+  json::Value value;
+  for (const auto& [name, count] : kCounterNames) value.Set(name, (counters.*count).load());
+  value.Set("since", since_unix_s);
+  const std::string text = json::Write(value);
+  return store_->Update([&](kv::WriteTxn& txn) { return txn.Put(kCountersKey, text); });
+}
+
+Result<std::optional<int64_t>> ObjectIndex::LoadCounters(Counters& counters) {
+  std::string text;
+  TILL_TRY(store_->View([&](kv::ReadTxn& txn) -> Status {
+    if (const auto value = TILL_TRY(txn.Get(kCountersKey))) text = *value;
+    return Ok();
+  }));
+  const auto value = json::Parse(text);
+  if (!value.ok()) return std::optional<int64_t>();
+  for (const auto& [name, count] : kCounterNames) {
+    (counters.*count) = static_cast<uint64_t>(std::max<int64_t>(0, (*value)[name].AsInteger(0)));
+  }
+  return std::optional<int64_t>((*value)["since"].AsInteger(0));
 }
 
 Result<Bytes> ObjectIndex::Bitmap(const crypto::Sha256Digest& name) {

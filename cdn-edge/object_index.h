@@ -1,15 +1,18 @@
-// The index of the store, on core/kv: which units of which object are on disk. Two keys per object:
+// The index of the store, on core/kv: which units of which object are on disk. Two keys per object, and one for all:
 //   "o" + name (32 bytes) -> record      "b" + name -> bitmap, one bit per unit, least significant first
+//   "c" -> counters as JSON, by their names in /status, and "since"
 //   A bit is set only after its unit's bytes were written and fdatasync'ed (Catalog::Persist), and the store is
 //   durable: whatever kill -9 or a power cut leaves behind, a set bit's bytes were once there and right. They are
-//   hashed again at their first use in each process, so even a disk that lied costs a second fetch, never a wrong byte.
+//   hashed at each use that finds them on disk only, so even a disk that lied costs a second fetch, never a wrong byte.
 //   Errors: those of core/kv; kCorrupt for a record that does not parse. Any thread.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "cdn-edge/counters.h"
 #include "cdn-edge/object.h"
 #include "core/kv/kv.h"
 
@@ -31,6 +34,9 @@ class ObjectIndex {
   Status PutRecord(const IndexRecord& record);  // leaves the bitmap
   Status Delete(const crypto::Sha256Digest& name);
   Result<Bytes> Bitmap(const crypto::Sha256Digest& name);  // empty when there is none
+  Status PutCounters(const Counters& counters, int64_t since_unix_s);
+  // What was kept of them; nullopt when nothing was. The time since when.
+  Result<std::optional<int64_t>> LoadCounters(Counters& counters);
   Result<std::vector<IndexRecord>> All();                  // records that do not parse are left out and deleted
 
  private:

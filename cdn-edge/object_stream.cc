@@ -5,7 +5,8 @@
 namespace till::edge {
 namespace {
 
-constexpr uint64_t kLargestPiece = 1 << 20;  // of one sendfile turn: others of the loop want theirs
+constexpr uint64_t kLargestPiece = Window::kBytes;  // of one turn: others of the loop want theirs
+constexpr uint64_t kLargestCopy = 16 << 10;
 
 }  // namespace
 
@@ -17,16 +18,18 @@ ObjectStream::ObjectStream(Context context, uint64_t first, uint64_t length)
 
 http::Piece ObjectStream::Next() {
   http::Piece piece;
-  if (position_ == end_) {
-    piece.kind = http::Piece::Kind::kEnd;
-    return piece;
-  }
+  window_.reset();
+  if (position_ == end_) return piece;
   const int64_t now_ms = context_.clock.MonotonicMs();
+  const int64_t since_ms = waits_since_ms_ < 0 ? now_ms : waits_since_ms_;
+  const int64_t deadline_ms = std::max(since_ms, context_.link.progress_ms()) + context_.wait_ms;
   const bool keep_waiter = !waiting_->load();
   Waiter waiter;
   if (keep_waiter) {
     waiting_->store(true);
-    waiter.deadline_ms = (waits_since_ms_ < 0 ? now_ms : waits_since_ms_) + context_.wait_ms;
+    waiter.since_ms = since_ms;
+    waiter.deadline_ms = deadline_ms;
+    waiter.wants = end_ - position_;
     waiter.wake = [waiting = waiting_, exchange = context_.exchange] {
       waiting->store(false);
       exchange->Wake();
@@ -36,33 +39,34 @@ http::Piece ObjectStream::Next() {
       context_.object->Take(position_, std::min(kLargestPiece, end_ - position_), keep_waiter ? &waiter : nullptr);
   if (keep_waiter && run.kind != Run::Kind::kMissing) waiting_->store(false);
   switch (run.kind) {
-    case Run::Kind::kFile:
-      piece.kind = http::Piece::Kind::kFile;
-      piece.fd = context_.object->fd();
-      piece.offset = position_;
-      piece.length = run.length;
-      break;
     case Run::Kind::kMemory:
-      piece.kind = http::Piece::Kind::kBytes;
-      piece.bytes = AsText(ByteView(*run.memory).subspan(run.memory_offset, run.length));
-      context_.filler.Schedule(context_.object);
+      Give(run, piece);
       break;
     case Run::Kind::kMissing:
-      if (waits_since_ms_ < 0) waits_since_ms_ = now_ms;
-      if (now_ms - waits_since_ms_ >= context_.wait_ms) {
-        piece.kind = http::Piece::Kind::kAbort;
-        return piece;
-      }
-      context_.filler.Schedule(context_.object);
-      piece.kind = http::Piece::Kind::kWait;
-      return piece;
+      waits_since_ms_ = since_ms;
+      piece.kind = now_ms >= deadline_ms ? http::Piece::Kind::kAbort : http::Piece::Kind::kWait;
+      if (piece.kind == http::Piece::Kind::kWait) context_.filler.Schedule(context_.object);
+      break;
     case Run::Kind::kFailed:
       piece.kind = http::Piece::Kind::kAbort;
-      return piece;
+      break;
   }
-  position_ += run.length;
-  waits_since_ms_ = -1;
   return piece;
+}
+
+void ObjectStream::Give(Run& run, http::Piece& piece) {
+  if (run.to_store) context_.filler.Schedule(context_.object);
+  const std::string_view bytes = AsText(run.bytes);
+  if (context_.memory.tight()) {
+    piece.kind = http::Piece::Kind::kBytes;
+    piece.bytes = bytes.substr(0, kLargestCopy);
+  } else {
+    piece.kind = http::Piece::Kind::kMemory;
+    piece.memory = bytes;
+    window_ = std::move(run.window);
+  }
+  position_ += piece.size();
+  waits_since_ms_ = -1;
 }
 
 }  // namespace till::edge

@@ -1,7 +1,9 @@
-// The body of an answer: bytes [first, first + length) of one object, from its file by sendfile where they are there,
-// from memory where the disk refused them, and waiting (at most wait_ms without progress) where they are still to come.
+// The body of an answer: bytes [first, first + length) of one object, out of verified memory where they are there, and
+// waiting where they are still to come: from the disk through a check, or from the origin, for as long as that gives
+// us anything within wait_ms.
 //   Past that, or when the bytes cannot come, the connection is cut: a short body, never a wrong one.
-//   Runs on a loop thread; the disk is touched by sendfile only.
+//   Runs on a loop thread; the disk is not touched. Holds the window that is being sent; a copy of 16 KiB of it instead
+//   where memory is tight, so that those who read slowly do not hold more than it.
 #pragma once
 
 #include <atomic>
@@ -20,6 +22,8 @@ class ObjectStream : public http::BodyStream {
     Catalog::Object object;                    // shared: kept open and safe from eviction while it is sent
     std::shared_ptr<http::Exchange> exchange;  // shared with the server: it is how the loop is woken
     Filler& filler;
+    const OriginLink& link;
+    const HotMemory& memory;
     Clock& clock;
     int64_t wait_ms;
   };
@@ -28,10 +32,13 @@ class ObjectStream : public http::BodyStream {
   http::Piece Next() override;
 
  private:
+  void Give(Run& run, http::Piece& piece);
+
   Context context_;
   uint64_t position_;
   uint64_t end_;
-  int64_t waits_since_ms_ = -1;  // -1: not waiting
+  int64_t waits_since_ms_ = -1;          // -1: not waiting
+  std::shared_ptr<const Window> window_;  // of the piece that is being sent
   std::shared_ptr<std::atomic<bool>>
       waiting_;  // true while a waiter of ours is with the object; shared with that waiter
 };

@@ -4,7 +4,6 @@
 
 #include "cdn-edge/complain.h"
 #include "cdn-edge/faults.h"
-#include "core/http/faults.h"
 #include "core/log.h"
 #include "core/text.h"
 
@@ -44,30 +43,41 @@ int64_t OriginLink::BackoffMs() {
   return std::max<int64_t>(0, retry_at_ms_ - clock_.MonotonicMs());
 }
 
-unsigned OriginLink::failures() {
-  const std::lock_guard lock(mutex_);
-  return failures_;
-}
-
 const char* OriginLink::state() {
   const std::lock_guard lock(mutex_);
   if (token_refused_) return "token refused";
+  if (not_trusted_) return "certificate not trusted";
   return failures_ > 0 ? "down" : "ok";
 }
 
-void OriginLink::Note(Asked asked, const Status& outcome, int64_t retry_after_s) {
+bool OriginLink::hopeless(int64_t patience_ms) {
+  const std::lock_guard lock(mutex_);
+  const int64_t now_ms = clock_.MonotonicMs();
+  if (failures_ == 0 || now_ms >= retry_at_ms_) return false;  // the next try may be the one that succeeds
+  return token_refused_ || not_trusted_ || now_ms - down_since_ms_ >= patience_ms;
+}
+
+void OriginLink::Note(Asked asked, int64_t began_ms, const Status& outcome, int64_t retry_after_s) {
   if (!outcome.ok() && outcome.error().code == ErrorCode::kCanceled) return;
   const std::lock_guard lock(mutex_);
   const bool refused = !outcome.ok() && outcome.error().code == ErrorCode::kRefused;
   if (outcome.ok() || (outcome.error().code != ErrorCode::kUnavailable && !refused)) {
-    if (told_down_) log::Info("the origin answers again");
+    if (told_down_ || not_trusted_) log::Info("the origin answers again");
     failures_ = 0;
     retry_at_ms_ = 0;
     told_down_ = false;
+    not_trusted_ = false;
     if (asked == Asked::kObject) token_refused_ = false;
     return;
   }
   ++counters_.origin_failures;
+  if (failures_ == 0 || began_ms > failed_ms_) GrowBackoff(retry_after_s);
+  Tell(outcome.error());
+}
+
+void OriginLink::GrowBackoff(int64_t retry_after_s) {
+  failed_ms_ = clock_.MonotonicMs();
+  if (failures_ == 0) down_since_ms_ = failed_ms_;
   const unsigned shift = std::min(failures_, 16U);
   ++failures_;
   int64_t wait_ms = std::min(options_.longest_backoff_ms, options_.first_backoff_ms << shift);
@@ -75,15 +85,22 @@ void OriginLink::Note(Asked asked, const Status& outcome, int64_t retry_after_s)
   const Bytes random = crypto::RandomBytes(1);
   wait_ms =
       wait_ms / 2 + wait_ms * std::to_integer<int64_t>(random[0]) / 512;  // half to whole: edges must not march in step
-  retry_at_ms_ = clock_.MonotonicMs() + wait_ms;
-  if (refused && !token_refused_) {
-    Complain(kTokenRefused, options_.url, &outcome.error());
+  retry_at_ms_ = failed_ms_ + wait_ms;
+}
+
+void OriginLink::Tell(const Error& error) {
+  if (error.code == ErrorCode::kRefused) {
+    if (!token_refused_) Complain(kTokenRefused, options_.url, &error);
     token_refused_ = true;
-  }
-  if (!refused && failures_ == 2 && !told_down_) {
-    const bool untrusted = http::IsCertificateRefusal(outcome.error());
-    Complain(untrusted ? http::kServerNotTrusted : kOriginUnreachable, options_.url, &outcome.error());
-    told_down_ = true;
+  } else if (http::IsCertificateRefusal(error)) {
+    if (!not_trusted_) Complain(kOriginNotTrusted, options_.url, &error);
+    not_trusted_ = true;
+  } else {
+    not_trusted_ = false;
+    if (failures_ >= 2 && !told_down_) {
+      Complain(kOriginUnreachable, options_.url, &error);
+      told_down_ = true;
+    }
   }
 }
 
@@ -105,6 +122,7 @@ Status Courier::FetchObject(const crypto::Sha256Digest& name, uint64_t object_si
   call.length = offset == 0 && length == object_size ? 0 : length;
   call.expected_size = object_size;
   ++link_.counters().origin_requests;
+  const int64_t began_ms = link_.now_ms();
   http::DownloadReply progress;
   uint64_t received = 0;
   const auto reply = client_.Download(
@@ -112,6 +130,7 @@ Status Courier::FetchObject(const crypto::Sha256Digest& name, uint64_t object_si
       [&](ByteView bytes) {
         received += bytes.size();
         link_.counters().bytes_filled += bytes.size();
+        link_.Progressed();
         return on_bytes(bytes);
       },
       &progress);
@@ -130,7 +149,7 @@ Status Courier::FetchObject(const crypto::Sha256Digest& name, uint64_t object_si
       outcome = Error{ErrorCode::kUnavailable, "the origin's answer ended early", received};
     }
   }
-  link_.Note(OriginLink::Asked::kObject, outcome, retry_after_s);
+  link_.Note(OriginLink::Asked::kObject, began_ms, outcome, retry_after_s);
   return outcome;
 }
 
@@ -145,6 +164,7 @@ Result<uint64_t> Courier::ObjectSize(const crypto::Sha256Digest& name) {
   call.url = link_.options().url + "/a/" + ToHex(name);
   call.headers = Headers();
   ++link_.counters().origin_requests;
+  const int64_t began_ms = link_.now_ms();
   const auto reply = client_.Send(call);
   Status outcome;
   uint64_t size = 0;
@@ -160,7 +180,7 @@ Result<uint64_t> Courier::ObjectSize(const crypto::Sha256Digest& name) {
       outcome = Error{ErrorCode::kCorrupt, "the origin does not say how long the object is"};
     }
   }
-  link_.Note(OriginLink::Asked::kObject, outcome, reply.ok() ? RetryAfter(*reply) : -1);
+  link_.Note(OriginLink::Asked::kObject, began_ms, outcome, reply.ok() ? RetryAfter(*reply) : -1);
   if (!outcome.ok()) return outcome.error();
   return size;
 }
@@ -169,6 +189,7 @@ Result<std::string> Courier::FetchMetadata(const std::string& tenant, const std:
   http::Call call;
   call.url = link_.options().url + "/" + tenant + "/tuf/" + name;
   call.max_reply_bytes = max_bytes;
+  const int64_t began_ms = link_.now_ms();
   auto reply = client_.Send(call);
   Status outcome;
   if (!reply.ok()) {
@@ -176,7 +197,7 @@ Result<std::string> Courier::FetchMetadata(const std::string& tenant, const std:
   } else if (reply->status != 200) {
     outcome = StatusError(reply->status);
   }
-  link_.Note(OriginLink::Asked::kMetadata, outcome, reply.ok() ? RetryAfter(*reply) : -1);
+  link_.Note(OriginLink::Asked::kMetadata, began_ms, outcome, reply.ok() ? RetryAfter(*reply) : -1);
   if (!outcome.ok()) return outcome.error();
   link_.counters().bytes_metadata += reply->body.size();
   return std::move(reply->body);

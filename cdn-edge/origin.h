@@ -1,5 +1,7 @@
 // The link to the origin: where it is, how we prove ourselves, how long to leave it alone after it failed.
 //   Failures (no connection, 5xx, 429, 401) grow a back-off with spread, shared by all who fetch; a success ends it.
+//   What was asked before the last failure was noted fails with it and grows nothing. The back-off stays below a second
+//   (unless the origin asks for more), so that those who wait wait no longer than the outage and that.
 //   Each thread fetches through a Courier of its own (core/http's Client is for one thread).
 //   Errors: kUnavailable (not now), kNotFound (404, 410), kRefused (401, 403: our token), kCorrupt (an answer that is
 //   not what was asked), kLimit, kCanceled. The link: any thread.
@@ -22,7 +24,7 @@ struct OriginOptions {
   std::string token;    // sent as "Authorization: EdgeToken ..."; "" = none
   std::string ca_file;  // "" = the system's
   int64_t first_backoff_ms = 250;
-  int64_t longest_backoff_ms = 10'000;
+  int64_t longest_backoff_ms = 1'000;
 };
 
 class OriginLink {
@@ -32,14 +34,20 @@ class OriginLink {
 
   // How long to wait before asking again; 0 = now.
   int64_t BackoffMs();
-  unsigned failures();  // in a row
-  bool down() { return failures() >= 2; }
-  // For people: "ok", "down" (the last request failed) or "token refused" (until an object is answered again).
+  // For people: "ok", "down" (the last request failed), "certificate not trusted" or "token refused" (until an object is
+  // answered again).
   const char* state();
+  // Nobody need wait: it refuses us, or has been away for `patience_ms` and is in its back-off.
+  bool hopeless(int64_t patience_ms);
+  // When bytes of an object last came from it, monotonic; far in the past before the first. Whoever waits for more of
+  // them waits on as long as this moves.
+  int64_t progress_ms() const { return progress_ms_; }
+  void Progressed() { progress_ms_ = clock_.MonotonicMs(); }
   // Metadata is public at a hub; only an answer about an object says something about our token.
   enum class Asked { kObject, kMetadata };
-  // What the outcome of a request says about the link.
-  void Note(Asked asked, const Status& outcome, int64_t retry_after_s);
+  int64_t now_ms() const { return clock_.MonotonicMs(); }
+  // What the outcome of a request that began at `began_ms` says about the link.
+  void Note(Asked asked, int64_t began_ms, const Status& outcome, int64_t retry_after_s);
   void Cancel() { canceled_ = true; }
   bool canceled() const { return canceled_; }
 
@@ -55,9 +63,16 @@ class OriginLink {
   Clock& clock_;
   std::atomic<bool> canceled_{false};
   std::mutex mutex_;
-  unsigned failures_ = 0;
+  void GrowBackoff(int64_t retry_after_s);
+  void Tell(const Error& error);
+
+  std::atomic<int64_t> progress_ms_{-1'000'000'000};
+  unsigned failures_ = 0;    // in a row, those of one time counted once
+  int64_t failed_ms_ = 0;    // when the last of them was noted
+  int64_t down_since_ms_ = 0;
   int64_t retry_at_ms_ = 0;
   bool told_down_ = false;
+  bool not_trusted_ = false;    // its certificate; and told so
   bool token_refused_ = false;  // and told so
 };
 

@@ -32,16 +32,19 @@ class Pace {
 
 void ScrubSigned(Catalog& catalog, CacheObject& object, Pace& pace, ScrubReport& report) {
   const uint32_t count = object.unit_count();
+  Bytes bytes;
   for (uint32_t unit = 0; unit < count && !pace.stopped(); ++unit) {
     if (!object.OnDisk(unit)) continue;
     const Span span = object.UnitSpan(unit);
     report.bytes += span.length;
-    if (UnitIsIntact(object, span)) {
-      object.Checked(unit);
-    } else if (object.Drop(unit)) {
-      ++report.units_dropped;
+    if (ReadIntact(object, span, bytes)) {
+      object.Confirm(unit);
+    } else if (const auto dropped = object.Drop(unit); dropped != CacheObject::Dropped::kNothing) {
       catalog.Unreserve(object, span.length);
-      Complain(kStoredBytesBad, ToHex(object.identity().name), nullptr);
+      if (dropped == CacheObject::Dropped::kPromised) {
+        ++report.units_dropped;
+        Complain(kStoredBytesBad, ToHex(object.identity().name), nullptr);
+      }
     }
     pace.Keep(report.bytes);
   }
@@ -61,14 +64,29 @@ void ScrubPlain(Catalog& catalog, CacheObject& object, Pace& pace, ScrubReport& 
     pace.Keep(report.bytes);
   }
   if (pace.stopped()) return;
-  if (offset == object.identity().size && hash.Finish() == object.identity().name) {
-    for (uint32_t unit = 0; unit < object.unit_count(); ++unit) object.Checked(unit);
-    return;
-  }
+  if (offset == object.identity().size && hash.Finish() == object.identity().name) return;
   report.units_dropped += object.unit_count();
   Complain(kStoredBytesBad, ToHex(object.identity().name), nullptr);
   catalog.Forget(object.identity().name);
-  object.Fail(Trouble::kWrongBytes);
+  object.Fail(Trouble::kRotten);
+}
+
+void ScrubOne(Catalog& catalog, Counters& counters, const crypto::Sha256Digest& name, Pace& pace,
+              ScrubReport& report) {
+  const auto object = catalog.Find(name, Catalog::Use::kUpkeep);
+  if (!object.ok()) return;  // evicted or forgotten meanwhile
+  ++report.objects;
+  const uint64_t dropped_before = report.units_dropped;
+  if ((*object)->identity().plain()) {
+    ScrubPlain(catalog, **object, pace, report);
+  } else {
+    ScrubSigned(catalog, **object, pace, report);
+  }
+  counters.chunks_found_bad += report.units_dropped - dropped_before;
+  if (report.units_dropped == dropped_before) return;
+  if (const Status persisted = catalog.Persist(**object); !persisted.ok()) {
+    log::Warn("cannot write the index", {{"error", persisted.error()}});
+  }
 }
 
 }  // namespace
@@ -78,22 +96,17 @@ ScrubReport Scrub(Catalog& catalog, Counters& counters, Clock& clock, const Scru
   Pace pace(clock, options);
   for (const IndexRecord& record : catalog.Records()) {
     if (pace.stopped()) return report;
-    const auto object = catalog.Find(record.identity.name, Catalog::Use::kUpkeep);
-    if (!object.ok()) continue;  // evicted or forgotten meanwhile
-    ++report.objects;
-    const uint64_t dropped_before = report.units_dropped;
-    if (record.identity.plain()) {
-      ScrubPlain(catalog, **object, pace, report);
-    } else {
-      ScrubSigned(catalog, **object, pace, report);
-    }
-    counters.chunks_found_bad += report.units_dropped - dropped_before;
-    if (report.units_dropped != dropped_before) {
-      if (const Status persisted = catalog.Persist(**object); !persisted.ok()) {
-        log::Warn("cannot write the index", {{"error", persisted.error()}});
-      }
-    }
+    ScrubOne(catalog, counters, record.identity.name, pace, report);
   }
+  report.complete = !pace.stopped();
+  return report;
+}
+
+ScrubReport ScrubObject(Catalog& catalog, Counters& counters, Clock& clock, const crypto::Sha256Digest& name,
+                        const ScrubOptions& options) {
+  ScrubReport report;
+  Pace pace(clock, options);
+  ScrubOne(catalog, counters, name, pace, report);
   report.complete = !pace.stopped();
   return report;
 }

@@ -21,5 +21,8 @@ struct ScrubReport {
 };
 
 ScrubReport Scrub(Catalog& catalog, Counters& counters, Clock& clock, const ScrubOptions& options);
+// One object only.
+ScrubReport ScrubObject(Catalog& catalog, Counters& counters, Clock& clock, const crypto::Sha256Digest& name,
+                        const ScrubOptions& options);
 
 }  // namespace till::edge

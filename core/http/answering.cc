@@ -70,8 +70,7 @@ void Connection::StartResponse(Response response) {
 
 // False: the body cannot be completed as it was announced.
 bool Connection::TakePiece(Piece piece) {
-  const bool in_file = piece.kind == Piece::Kind::kFile;
-  const uint64_t size = in_file ? piece.length : piece.bytes.size();
+  const uint64_t size = piece.size();
   switch (piece.kind) {
     case Piece::Kind::kAbort:
       return false;
@@ -86,6 +85,7 @@ bool Connection::TakePiece(Piece piece) {
       if (framing_ == Framing::kChunked) run_.prefix += "0\r\n\r\n";
       return true;
     case Piece::Kind::kBytes:
+    case Piece::Kind::kMemory:
     case Piece::Kind::kFile:
       break;
   }
@@ -100,7 +100,9 @@ bool Connection::TakePiece(Piece piece) {
     run_.prefix += ChunkHead(size);
     run_.suffix = "\r\n";
   }
-  if (in_file) {
+  if (piece.kind == Piece::Kind::kMemory) {
+    run_.memory = piece.memory;
+  } else if (piece.kind == Piece::Kind::kFile) {
     run_.fd = piece.fd;
     run_.file_offset = piece.offset;
     run_.file_length = size;

@@ -104,12 +104,13 @@ IoResult Channel::SendPlain(Run& run) {
       size_t count = 0;
       uint64_t start = 0;
       const bool before_file = run.fd >= 0 && run.position < run.prefix.size();
-      for (std::string* text : {&run.prefix, &run.data, &run.suffix}) {
-        if (before_file && text != &run.prefix) break;
-        if (text == &run.suffix) start = body_end;
-        const uint64_t skip = run.position > start ? std::min<uint64_t>(run.position - start, text->size()) : 0;
-        if (skip < text->size()) parts[count++] = {text->data() + skip, text->size() - skip};
-        start += text->size();
+      const std::array<std::string_view, 3> texts = {run.prefix, run.body(), run.suffix};
+      for (size_t i = 0; i < (before_file ? 1 : texts.size()); ++i) {
+        if (i == 2) start = body_end;
+        std::string_view text = texts[i];
+        text.remove_prefix(run.position > start ? std::min<uint64_t>(run.position - start, text.size()) : 0);
+        start += texts[i].size();
+        if (!text.empty()) parts[count++] = {const_cast<char*>(text.data()), text.size()};
       }
       msghdr message{};
       message.msg_iov = parts.data();
@@ -137,7 +138,7 @@ IoResult Channel::SendTls(Run& run, std::string& scratch) {
       if (!got.ok() || *got != want) return {Io::kError, 0};
     }
   } else {
-    Gather(run.data, run.prefix.size(), run.position, scratch);
+    Gather(run.body(), run.prefix.size(), run.position, scratch);
   }
   Gather(run.suffix, body_end, run.position, scratch);
   ERR_clear_error();

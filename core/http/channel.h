@@ -14,17 +14,20 @@ struct ssl_st;
 
 namespace till::http {
 
-// A stretch of output: prefix, then body bytes (in memory or of a file), then suffix. Never changed once sending began.
+// A stretch of output: prefix, then body bytes (ours, borrowed or of a file), then suffix. Never changed once sending
+// began.
 struct Run {
   std::string prefix;
   std::string data;
+  std::string_view memory;  // not owned; instead of `data`
   int fd = -1;  // not owned; when valid the body is file_length bytes of it at file_offset, and `data` is empty
   uint64_t file_offset = 0;
   uint64_t file_length = 0;
   std::string suffix;
   uint64_t position = 0;  // of the whole, how much the kernel took
 
-  uint64_t body_length() const { return fd >= 0 ? file_length : data.size(); }
+  std::string_view body() const { return memory.empty() ? std::string_view(data) : memory; }
+  uint64_t body_length() const { return fd >= 0 ? file_length : body().size(); }
   uint64_t length() const { return prefix.size() + body_length() + suffix.size(); }
   bool done() const { return position == length(); }
   uint64_t body_sent() const;

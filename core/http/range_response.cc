@@ -56,11 +56,8 @@ class MultipartStream final : public BodyStream {
  private:
   Piece NextOfPart() {
     Piece piece = part_->Next();
-    const uint64_t size = piece.kind == Piece::Kind::kBytes  ? piece.bytes.size()
-                          : piece.kind == Piece::Kind::kFile ? piece.length
-                                                             : 0;
-    part_given_ += size;
-    given_ += size;
+    part_given_ += piece.size();
+    given_ += piece.size();
     // A part that ends early or runs over would shift every byte behind it.
     if (piece.kind == Piece::Kind::kEnd || part_given_ > ranges_[index_].length) piece.kind = Piece::Kind::kAbort;
     return piece;

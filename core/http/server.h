@@ -21,17 +21,24 @@ namespace till::http {
 // What a streaming body yields next.
 struct Piece {
   enum class Kind : uint8_t {
-    kBytes,  // `bytes`, copied before Next() is called again
-    kFile,   // `length` bytes of `fd` at `offset`, by sendfile; the fd must live as long as the stream
-    kWait,   // nothing yet: Next() is called again after Exchange::Wake()
-    kEnd,    // the body is complete
-    kAbort,  // cannot go on: the connection is cut, so that the client sees a short body, never a wrong one
+    kBytes,   // `bytes`, copied before Next() is called again
+    kMemory,  // `memory`, not copied: it must stay until Next() is called again or the stream ends
+    kFile,    // `length` bytes of `fd` at `offset`, by sendfile; the fd must live as long as the stream
+    kWait,    // nothing yet: Next() is called again after Exchange::Wake()
+    kEnd,     // the body is complete
+    kAbort,   // cannot go on: the connection is cut, so that the client sees a short body, never a wrong one
   };
   Kind kind = Kind::kEnd;
   std::string bytes;
+  std::string_view memory;
   int fd = -1;
   uint64_t offset = 0;
   uint64_t length = 0;
+  // Body bytes in it; 0 for what is none.
+  uint64_t size() const {
+    if (kind == Kind::kFile) return length;
+    return kind == Kind::kBytes ? bytes.size() : kind == Kind::kMemory ? memory.size() : 0;
+  }
 };
 
 // A response body made piece by piece. Next() runs on the loop thread; the destructor too, but for a stream that is

@@ -33,7 +33,8 @@ class CatalogTest : public ::testing::Test {
         }
         if (!catalog_->Reserve(*object, unit.length)) return nullptr;
         EXPECT_TRUE(WriteAllAt(object->fd(), unit.offset, bytes).ok());
-        object->Stored(unit.first_unit);
+        if (payload.identity.plain()) object->HashPlain(unit.first_unit, bytes);
+        object->Stored(unit.first_unit, bytes);
       }
     }
     return object;
@@ -72,6 +73,31 @@ TEST_F(CatalogTest, WhatWasPersistedIsThereAfterARestartAndNothingElse) {
   EXPECT_EQ(catalog_->used_bytes(), kept.identity.size);
   EXPECT_FALSE(catalog_->Find(lost.identity.name).ok());
   EXPECT_FALSE(FileExists(folder_->ObjectPath(lost.identity.name))) << "a file without a record is swept";
+}
+
+TEST_F(CatalogTest, WhatWasWrittenButNotPersistedIsFoundAndOnlyBelievedOnceHashed) {
+  const Payload payload = MakePayload(500'000, 1);
+  Open();
+  const Catalog::Object before = catalog_->Create(payload.identity).value();
+  const auto list = before->ClaimMissing(1);
+  const ByteView encoded = ByteView(payload.bytes).first(list->length);
+  ASSERT_TRUE(before->SetList(encoded).ok() && WriteAllAt(before->fd(), 0, encoded).ok());
+  before->Stored(0, encoded);
+  ASSERT_TRUE(catalog_->Persist(*before).ok());
+  // Then, until kill -9: chunks 0 and 1, and 2 but for one bit.
+  const uint64_t begin = list->length;
+  Bytes chunks(payload.bytes.begin() + static_cast<ptrdiff_t>(begin),
+               payload.bytes.begin() + static_cast<ptrdiff_t>(begin + 3 * 32768));
+  chunks[2 * 32768 + 7] ^= std::byte{1};
+  ASSERT_TRUE(WriteAllAt(before->fd(), begin, chunks).ok());
+  Open();
+  const Catalog::Object object = catalog_->Find(payload.identity.name).value();
+  EXPECT_EQ(object->ClaimMissing(1)->first_unit, 4U) << "what was written is not fetched first";
+  EXPECT_FALSE(object->complete());
+  Scrub(*catalog_, counters_, clock_, {.bytes_per_s = 0});
+  EXPECT_EQ(counters_.chunks_found_bad, 0U) << "nobody promised that one";
+  EXPECT_TRUE(object->OnDisk(1) && object->OnDisk(2));
+  EXPECT_FALSE(object->OnDisk(3));
 }
 
 TEST_F(CatalogTest, AnOlderStateNeverOverwritesANewerOne) {

@@ -27,7 +27,7 @@ TEST(Herd, OfAnyMixOfRangesCostsTheOriginEachByteOnce) {
   origin.Sign({payload});
   origin.HoldAt(0);  // nobody gets a byte before all have asked
   TestEdge edge(origin);
-  edge.options.filler.memory_bytes = 1 << 20;
+  edge.options.catalog.memory_bytes = 1 << 20;
   edge.Start();
   const uint64_t size = payload.identity.size;
 

@@ -13,10 +13,10 @@ constexpr uint64_t kChunk = 32 * 1024;
 
 class ObjectTest : public ::testing::Test {
  protected:
-  std::unique_ptr<CacheObject> Make(const Identity& identity) {
+  std::shared_ptr<CacheObject> Make(const Identity& identity) {
     UniqueFd file(memfd_create("object", MFD_CLOEXEC));
     EXPECT_EQ(ftruncate(file.get(), static_cast<off_t>(identity.size)), 0);
-    return std::make_unique<CacheObject>(identity, std::move(file), clock_);
+    return std::make_shared<CacheObject>(identity, std::move(file), memory_, clock_);
   }
   // Fetches nothing: takes the bytes from the payload, as a fetcher would from the origin.
   void Fill(CacheObject& object, const Span& span) {
@@ -28,14 +28,21 @@ class ObjectTest : public ::testing::Test {
         ASSERT_TRUE(object.SetList(bytes).ok());
       }
       ASSERT_TRUE(WriteAllAt(object.fd(), unit.offset, bytes).ok());
-      object.Stored(unit.first_unit);
+      if (object.identity().plain()) object.HashPlain(unit.first_unit, bytes);
+      object.Stored(unit.first_unit, bytes);
     }
   }
   Waiter Counting(int& wakes, int64_t deadline_ms = INT64_MAX) {
-    return {deadline_ms, [&wakes] { ++wakes; }};
+    return {.deadline_ms = deadline_ms, .wake = [&wakes] { ++wakes; }};
+  }
+
+  ByteView UnitBytes(CacheObject& object, uint32_t unit) const {
+    const Span span = object.UnitSpan(unit);
+    return ByteView(payload_.bytes).subspan(span.offset, span.length);
   }
 
   TestClock clock_;
+  HotMemory memory_{64 << 20};
   Payload payload_ = MakePayload(10 * kChunk + 77, 1);
 };
 
@@ -76,7 +83,7 @@ TEST_F(ObjectTest, ClaimsEveryByteExactlyOnce) {
   }
   EXPECT_EQ(std::count(claimed.begin(), claimed.end(), 1), static_cast<ptrdiff_t>(claimed.size()));
   EXPECT_TRUE(object->complete());
-  EXPECT_EQ(object->Take(0, UINT64_MAX, nullptr).length, payload_.identity.size);
+  EXPECT_TRUE(object->HoldsAll(0, payload_.identity.size));
 }
 
 TEST_F(ObjectTest, ReleasedUnitsAreFetchedAgain) {
@@ -119,10 +126,10 @@ TEST_F(ObjectTest, HoldsBackAPlainObjectsEndUntilItIsSealed) {
   payload_ = MakePlain(3 * CacheObject::kPlainUnitBytes, 2);
   auto object = Make(payload_.identity);
   Fill(*object, *object->ClaimMissing(UINT64_MAX));
-  EXPECT_EQ(object->Take(0, UINT64_MAX, nullptr).length, 2 * CacheObject::kPlainUnitBytes);
+  EXPECT_EQ(object->Take(0, UINT64_MAX, nullptr).bytes.size(), 2 * CacheObject::kPlainUnitBytes);
   EXPECT_FALSE(object->complete());
   object->Seal();
-  EXPECT_EQ(object->Take(0, UINT64_MAX, nullptr).length, 3 * CacheObject::kPlainUnitBytes);
+  EXPECT_EQ(object->Take(0, UINT64_MAX, nullptr).bytes.size(), 3 * CacheObject::kPlainUnitBytes);
 }
 
 TEST_F(ObjectTest, RestoredUnitsAreSentOnlyAfterTheyWereHashedAgain) {
@@ -133,7 +140,6 @@ TEST_F(ObjectTest, RestoredUnitsAreSentOnlyAfterTheyWereHashedAgain) {
   auto object = Make(payload_.identity);
   object->Restore(state.bitmap);
   ASSERT_TRUE(object->SetList(ByteView(payload_.bytes).first(payload_.identity.list_length)).ok());
-  object->Checked(0);
   const uint64_t offset = payload_.identity.list_length;
   int wakes = 0;
   Waiter waiter = Counting(wakes);
@@ -143,10 +149,10 @@ TEST_F(ObjectTest, RestoredUnitsAreSentOnlyAfterTheyWereHashedAgain) {
   const auto span = object->ClaimUnchecked(kChunk);
   ASSERT_TRUE(span);
   EXPECT_EQ(span->first_unit, 1U);
-  object->Checked(1);
+  object->Checked(1, UnitBytes(*object, 1));
   EXPECT_EQ(wakes, 1);
-  EXPECT_EQ(object->Take(offset, 2 * kChunk, nullptr).length, kChunk) << "the next one was not hashed";
-  ASSERT_TRUE(object->Drop(2));
+  EXPECT_EQ(object->Take(offset, 2 * kChunk, nullptr).bytes.size(), kChunk) << "the next one was not hashed";
+  ASSERT_EQ(object->Drop(2), CacheObject::Dropped::kPromised);
   EXPECT_EQ(object->ClaimMissing(kChunk)->first_unit, 2U) << "what is wrong on disk is fetched again";
 }
 
@@ -172,14 +178,17 @@ TEST_F(ObjectTest, PassesThroughMemoryAndForgets) {
   (void)object->Take(payload_.identity.list_length, 1, &waiter);
   const auto span = object->ClaimMissing(1);
   const ByteView bytes = ByteView(payload_.bytes).subspan(span->offset, kChunk);
-  object->KeepInMemory(span->first_unit, Bytes(bytes.begin(), bytes.end()));
+  object->KeepInMemory(span->first_unit, bytes);
   EXPECT_EQ(wakes, 1);
-  const auto run = object->Take(span->offset + 100, 50, nullptr);
+  auto run = object->Take(span->offset + 100, 50, nullptr);
   ASSERT_EQ(run.kind, edge::Run::Kind::kMemory);
-  EXPECT_EQ(run.length, 50U);
-  EXPECT_EQ((*run.memory)[run.memory_offset], payload_.bytes[span->offset + 100]);
+  ASSERT_EQ(run.bytes.size(), 50U);
+  EXPECT_EQ(run.bytes[0], payload_.bytes[span->offset + 100]);
   EXPECT_FALSE(object->ClaimMissing(kChunk)) << "nothing is fetched ahead while the disk refuses";
-  object->ForgetMemory(span->first_unit);
+  EXPECT_FALSE(object->LetGo(1)) << "somebody sends from it";
+  EXPECT_FALSE(object->LetGo(1)) << "still";
+  run = {};
+  EXPECT_TRUE(object->LetGo(1));
   EXPECT_EQ(object->Take(span->offset, 1, nullptr).kind, edge::Run::Kind::kMissing);
 }
 

@@ -167,7 +167,9 @@ TEST_F(ServeTest, ServesOnAfterARestartWithTheOriginGone) {
   edge_->Start();
   EXPECT_TRUE(edge_->Get(path()).body == payload_.text());
   EXPECT_TRUE(edge_->Get("/a/" + plain_.hex).body == plain_.text());
-  EXPECT_EQ((*edge_)->counters().bytes_filled, 0U);
+  const uint64_t both = payload_.identity.size + plain_.identity.size;
+  EXPECT_EQ((*edge_)->counters().bytes_filled, both) << "counted on, and nothing was fetched again";
+  EXPECT_EQ((*edge_)->counters().bytes_served, 2 * both);
 }
 
 TEST_F(ServeTest, WritesOneLinePerAnsweredRange) {

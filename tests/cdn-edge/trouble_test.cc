@@ -78,6 +78,7 @@ TEST_F(TroubleTest, WhatTheOriginMayAnswerInstead) {
   };
   for (const Row& row : rows) {
     TestEdge edge(origin_);
+    edge.options.handler.wait_ms = 200;
     origin_.status = row.status;
     origin_.length_off_by = row.length_off_by;
     origin_.wrong_range = row.wrong_range;
@@ -94,6 +95,7 @@ TEST_F(TroubleTest, WhatTheOriginMayAnswerInstead) {
 
 TEST_F(TroubleTest, AnErrorOfTheOriginIsNotKept) {
   origin_.status = 503;
+  edge_->options.handler.wait_ms = 200;
   edge_->options.origin.longest_backoff_ms = 30;
   edge_->Start();
   EXPECT_EQ(edge_->Get(path()).status, 503);
@@ -113,6 +115,7 @@ TEST_F(TroubleTest, AnOriginWithoutRangesIsGoodEnough) {
 }
 
 TEST_F(TroubleTest, ServesWhatIsStoredWhenTheOriginDies) {
+  edge_->options.handler.wait_ms = 200;
   edge_->Start();
   EXPECT_TRUE(edge_->Get(path()).body == payload_.text());
   origin_.Stop();
@@ -178,7 +181,7 @@ TEST_F(TroubleTest, ABitFlippedOnOurDiskIsFoundBeforeItIsServed) {
 
 TEST_F(TroubleTest, PassesThroughWhatTheStoreHasNoRoomFor) {
   edge_->options.catalog.max_bytes = 400'000;
-  edge_->options.filler.memory_bytes = 256 * 1024;
+  edge_->options.catalog.memory_bytes = 256 * 1024;
   edge_->Start();
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(edge_->Get(path()).body == payload_.text());
   EXPECT_TRUE(edge_->Get(path(), {{"Range", "bytes=1000000-1100000"}}).body ==
