@@ -365,6 +365,16 @@ TEST(BootDecision, RefusesATrialBelowTheFloor) {
   EXPECT_EQ(decision.record.failed_reason, TILL_BOOT_REASON_FLOOR);
 }
 
+// A record whose floor rose while the trial ran, however that came about. covers S05
+TEST(BootState, ConfirmsNothingBelowTheFloor) {
+  till_boot_record record = Factory(3, 3);
+  ASSERT_TRUE(till_boot_begin_trial(&record, 1, "2", 4, 3));
+  record.slots[1].rollback_index = 2;
+  const till_boot_record before = record;
+  EXPECT_FALSE(till_boot_confirm(&record, 1, 2));
+  EXPECT_EQ(memcmp(&record, &before, sizeof(record)), 0) << "a refusal changed the record";
+}
+
 TEST(BootState, RefusesTransitionsOutOfTurn) {
   till_boot_record record = Factory();
   const till_boot_record before = record;

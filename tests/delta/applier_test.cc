@@ -178,6 +178,21 @@ TEST(Applier, RefusesFramesOutOfOrder) {
   }
 }
 
+// At the first frame that has too many, not when all of it has been written. covers S04
+TEST(Applier, RefusesMoreOpsThanTheHeaderSays) {
+  for (const uint32_t hidden : {1u, 4u}) {
+    Craft craft = ThreeFrames();
+    craft.FillTotals();
+    ASSERT_GT(craft.header().op_count, hidden);
+    craft.header().op_count -= hidden;
+    const Applied applied = ApplyFile(SignBody(craft.Body()), craft.base());
+    ASSERT_FALSE(applied.status.ok());
+    EXPECT_EQ(applied.status.error().code, ErrorCode::kCorrupt);
+    EXPECT_STREQ(applied.status.error().what, "more ops than the header says");
+    EXPECT_LT(applied.target.size(), craft.target().size());
+  }
+}
+
 // A checkpoint at every write; a kill there; another applier goes on from it. covers S04
 TEST(Applier, ResumesAfterAKillAtEveryWrite) {
   for (const size_t durable_step : {1, 4096, 65536}) {
