@@ -79,17 +79,6 @@ TEST_F(BootPrograms, RejectAnErasedSlot) {
   EXPECT_NE(none.output.find("T6004"), std::string::npos) << none.output;
 }
 
-// /dev/zero takes every write and keeps none: a flash that lies.
-TEST(BootFile, ReadsBackWhatItWrote) {
-  till_boot_record record;
-  ASSERT_TRUE(till_boot_factory(&record, 0, "1", 1, 1));
-  const auto read = till::bootloader::ReadStateFile("/dev/zero");
-  ASSERT_TRUE(read.ok());
-  const till::Status written = till::bootloader::WriteStateFile("/dev/zero", *read, record);
-  ASSERT_FALSE(written.ok());
-  EXPECT_EQ(written.error().code, till::ErrorCode::kCorrupt) << written.error().what;
-}
-
 TEST_F(BootPrograms, SayWhatIsWrong) {
   const Outcome missing = Shell("till-boot select" + state_);
   EXPECT_EQ(missing.status, 1);

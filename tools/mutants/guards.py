@@ -35,8 +35,9 @@ MODULES = {
 # Not reached from outside: what a person types, what the packer makes, what stands on the host's own disk.
 NOT_OUTSIDE = ["*/main.cc", "*_main.cc", "*/command_line.cc", "*_command.cc", "device/cli/*", "device/doctor.cc",
                "device/simulate.cc", "device/provision.cc", "device/adopt.cc", "device/config.cc", "core/kv/*",
-               "core/commands/*", "core/crypto/identity.cc", "core/crypto/password.cc", "core/tuf/repository*", "core/tuf/keys*", "delta/mips/map_builder.cc",
-               "delta/residual/encoder.cc", "delta/codec/*encode*", "core/log.cc", "core/clock.cc", "bootloader/uboot/*"]
+               "core/commands/*", "core/crypto/identity.cc", "core/crypto/password.cc", "core/tuf/repository*",
+               "core/tuf/keys*", "delta/mips/map_builder.cc", "delta/residual/encoder.cc", "delta/codec/*encode*",
+               "core/log.cc", "core/clock.cc", "bootloader/uboot/*"]
 
 REFUSAL = re.compile(
     r"return\s+(?:till::)?(?:Error\{\s*(?:till::)?ErrorCode::k(?:Refused|Corrupt|Limit|Invalid|Unsupported|Conflict)\b"
@@ -46,9 +47,10 @@ REFUSAL_C = re.compile(r"return\s+(?:0|-1|TILL_BOOT_REASON_(?!NONE)\w+);")
 # "No" as an answer is a refusal only where the question is about trust, identity or what may be served.
 NO = re.compile(r"return\s+(?:false|nullptr|std::nullopt);")
 CHECK = re.compile(r"TILL_TRY\((?:[\w.]+(?:->|::|\.))?(?:Check|Verify|Refuse|Expect|Require|Claim)\w*\(")
-JUDGES = ("core/tuf/*", "core/crypto/*", "core/http/request.cc", "bootloader/*.c", "server/auth/*", "server/router.cc",
-          "server/ddi/device_auth.cc", "server/ddi/artifacts.cc", "server/front/*", "server/publish/*", "device/trust.cc",
-          "device/gates.cc", "cdn-edge/object.cc", "cdn-edge/catalog.cc", "cdn-edge/handler.cc")
+JUDGES = ("core/tuf/*", "core/crypto/*", "core/http/request.cc", "bootloader/*.c", "server/auth/*",
+          "server/router.cc", "server/ddi/device_auth.cc", "server/ddi/artifacts.cc", "server/front/*",
+          "server/publish/*", "device/trust.cc", "device/gates.cc", "cdn-edge/object.cc", "cdn-edge/catalog.cc",
+          "cdn-edge/handler.cc")
 PREDICATES = tuple(judge for judge in JUDGES if judge not in ("core/crypto/*", "server/publish/*"))
 SKIPS = ("core/tuf/*",)
 
@@ -129,7 +131,8 @@ class Source:
             start += 1
         while self.bare[end - 1].isspace() and self.text[end - 1].isspace():
             end -= 1
-        return lambda call: [(start, form.split("@")[0].replace("#", call)), (end, form.split("@")[1].replace("#", call))]
+        before, behind = form.split("@")
+        return lambda call: [(start, before.replace("#", call)), (end, behind.replace("#", call))]
 
     def body_of(self, close):
         """(start, end) of the statement an `if` whose ")" is at `close` controls, without its braces."""
@@ -149,9 +152,9 @@ class Source:
         statement = re.sub(r"^.*[;}]\s*(?=return\b)", "", statement, flags=re.S)
         statement = re.sub(r"\s+//[^\n]*", "", statement)
         shape = REFUSAL_C if self.path.endswith(".c") else REFUSAL
-        if shape.match(statement) or (NO.match(statement) and matches(self.path, JUDGES)) or (statement == "continue;" and matches(self.path, SKIPS)):
-            return statement
-        return None
+        says_no = NO.match(statement) and matches(self.path, JUDGES)
+        skips = statement == "continue;" and matches(self.path, SKIPS)
+        return statement if shape.match(statement) or says_no or skips else None
 
     def find_ifs(self):
         for found in re.finditer(r"\bif\s*\(", self.bare):
@@ -194,7 +197,7 @@ class Source:
             start = found.end()
             end = split_top(self.bare, start, len(self.bare), ";")[0][1]
             expression = self.bare[start:end]
-            compares = any(has_top(self.bare, start, end, token) for token in (" == ", " != ", " <= ", " >= ", " < ", " > "))
+            compares = any(has_top(self.bare, start, end, f" {token} ") for token in ("==", "!=", "<=", ">=", "<", ">"))
             parts = split_top(self.bare, start, end, "&&")
             if has_top(self.bare, start, end, "?") or has_top(self.bare, start, end, "<<") or "{" in expression:
                 continue

@@ -8,7 +8,7 @@ usage: run.py [--module M]... [--only ID]... [--sample N [--seed S]] [--tests RE
   --module M      only the guards of a module, or of a file whose path begins with M
   --only ID       only this guard, a kept one too
   --sample N      N guards at random, those with a known witness against that one test (seed printed; --seed S again)
-  --tests REGEX   only these test programs (names as ctest has them): quick, but what survives may have a witness elsewhere
+  --tests REGEX   only these test programs (names as ctest has them): quick; a survivor may have a witness elsewhere
   --list          says which guards there are, and their witnesses; builds nothing
   --fresh         believes no result of an earlier run
   --jobs J        test programs at once (2)
@@ -40,7 +40,7 @@ def read_witnesses():
 def write_witnesses(all_guards, witnesses):
     rows = sorted((all_guards[id].path, id, *test) for id, test in witnesses.items() if id in all_guards)
     with open(WITNESSES, "w") as file:
-        file.write("# Written by ./dev mutants: each guard, its file, and a test that fails when the guard is taken out.\n")
+        file.write("# Written by ./dev mutants: each guard, its file, and a test that fails when it is taken out.\n")
         file.writelines(f"{id} {path} {program} {case}\n" for path, id, program, case in rows)
 
 
@@ -79,10 +79,11 @@ class Hunt:
 
     def order(self, guard):
         """The cases in which the guard fired, the known witness first, then the quickest; grouped by program."""
-        known = self.witnesses.get(guard.id)
+        known = self.witnesses.get(guard.id) or (self.results.get(guard.id) or {}).get("killed")
+        known = known and tuple(known[:2])
         rows = [(seconds, program, case) for program, case, seconds in self.fired.cases_of(guard.id)]
         rows.sort()
-        batches = [(known[0], [known[1]])] if known and any(r[1:] == tuple(known) for r in rows) else []
+        batches = [(known[0], [known[1]])] if known and any(row[1:] == known for row in rows) else []
         left, groups = self.options.patience, {}
         for seconds, program, case in rows:
             left -= seconds
@@ -142,7 +143,7 @@ def choose(options, all_guards, kept):
     chosen.sort(key=lambda guard: (guard.path, guard.line))
     if options.sample:
         seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
-        print(f"{options.sample} of {len(chosen)} guards; again with: ./dev mutants --sample {options.sample} --seed {seed}")
+        print(f"{options.sample} of {len(chosen)} guards: ./dev mutants --sample {options.sample} --seed {seed}")
         chosen = random.Random(seed).sample(sorted(chosen), min(options.sample, len(chosen)))
     return chosen
 
@@ -189,7 +190,8 @@ def report(options, results, all_guards, kept, witnesses, seconds):
     for guard, killed in results:
         if killed and guard.id in kept:
             print(f"{guard.id}: in kept.txt, and {killed[0]} {killed[1]} fails without it: take the line out")
-    print(f"{len(results)} guards taken out, {len(results) - len(survivors)} noticed by a test, {len(survivors)} survived; "
+    noticed = len(results) - len(survivors)
+    print(f"{len(results)} guards taken out, {noticed} noticed by a test, {len(survivors)} survived; "
           f"{len(kept)} kept with a reason; {seconds / 60:.1f} min")
     return 1 if survivors or gone else 0
 
@@ -230,7 +232,8 @@ def main():
         programs = wanted_programs(options, chosen, all_guards, witnesses, tree.programs())
         tree.build(sorted({program.target for program in programs.values()}), options.jobs)
     except subprocess.CalledProcessError as error:
-        print(f"the instrumented tree does not build: {' '.join(error.cmd[:3])} ended with {error.returncode}", file=sys.stderr)
+        print(f"{' '.join(error.cmd[:3])} ended with {error.returncode}: the instrumented tree does not build",
+              file=sys.stderr)
         return 2
     suite = cases.Suite(programs, os.path.join(tree.WORK, "run"))
     known = {tuple(witnesses[guard.id]) for guard in chosen if guard.id in witnesses}

@@ -9,7 +9,8 @@ WORK = os.path.join(ROOT, "build", "mutants")
 TREE, BUILD = os.path.join(WORK, "tree"), os.path.join(WORK, "build")
 
 # They take minutes, look at time or memory, or do not run the instrumented sources.
-NOT_RUN = re.compile(r"network_fault|process_fault|power_|_memory_test$|check_|boot_model_check|boot_uboot|e2e|demo|qemu|delta_reference_pairs")
+NOT_RUN = re.compile(r"network_fault|process_fault|power_|_memory_test$|check_|boot_model_check|boot_uboot|e2e|demo"
+                     r"|qemu|delta_reference_pairs")
 
 
 def sources():
