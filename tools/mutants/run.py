@@ -7,7 +7,7 @@ usage: run.py [--module M]... [--only ID]... [--sample N [--seed S]] [--tests RE
   (nothing)       every guard that is not in kept.txt; witnesses.txt is written anew; goes on where it was interrupted
   --module M      only the guards of a module, or of a file whose path begins with M
   --only ID       only this guard, a kept one too
-  --sample N      N guards at random, those with a known witness against that one test (seed printed; --seed S again)
+  --sample N      N guards at random of those with a witness: does it still notice? (seed printed; --seed S again)
   --tests REGEX   only these test programs (names as ctest has them): quick; a survivor may have a witness elsewhere
   --list          says which guards there are, and their witnesses; builds nothing
   --fresh         believes no result of an earlier run
@@ -130,7 +130,7 @@ class Hunt:
             return list(pool.map(self.one, chosen))
 
 
-def choose(options, all_guards, kept):
+def choose(options, all_guards, witnesses, kept):
     if options.only:
         unknown = [id for id in options.only if id not in all_guards]
         if unknown:
@@ -142,27 +142,21 @@ def choose(options, all_guards, kept):
                   if any(module_of(guard.path) == m or ("/" in m and guard.path.startswith(m)) for m in options.module)]
     chosen.sort(key=lambda guard: (guard.path, guard.line))
     if options.sample:
+        proven = [guard for guard in chosen if guard.id in witnesses]
+        if len(proven) < len(chosen):
+            print(f"{len(chosen) - len(proven)} guards have neither witness nor reason yet: ./dev mutants --list")
+        chosen = proven
         seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
         print(f"{options.sample} of {len(chosen)} guards: ./dev mutants --sample {options.sample} --seed {seed}")
         chosen = random.Random(seed).sample(sorted(chosen), min(options.sample, len(chosen)))
     return chosen
 
 
-def wanted_programs(options, chosen, all_guards, witnesses, programs):
-    """The test programs to build. A sample takes the known witnesses, and for a guard that has none those of its
-    file's, else its module's other guards; everything else takes all."""
-    programs = {name: program for name, program in programs.items() if re.search(options.tests, name)}
-    if not options.sample and not options.only:
-        return programs
-    names = set()
-    for guard in chosen:
-        near = [guard.id] if guard.id in witnesses else \
-            [id for id in witnesses if id in all_guards and all_guards[id].path == guard.path] or \
-            [id for id in witnesses if id in all_guards and module_of(all_guards[id].path) == module_of(guard.path)]
-        names |= {witnesses[id][0] for id in near}
-        if not near:
-            return programs
-    return {name: program for name, program in programs.items() if name in names}
+def wanted_programs(options, chosen, witnesses, programs):
+    """The test programs to build: a sample needs its witnesses only."""
+    names = {witnesses[guard.id][0] for guard in chosen} if options.sample else programs
+    return {name: program for name, program in programs.items()
+            if name in names and re.search(options.tests, name)}
 
 
 def show_list(all_guards, witnesses, kept):
@@ -224,21 +218,20 @@ def main():
     if options.list:
         show_list(all_guards, witnesses, kept)
         return 0
-    chosen = choose(options, all_guards, kept)
+    chosen = choose(options, all_guards, witnesses, kept)
     if not chosen:
         sys.exit("nothing to do: every guard that was asked for is kept")
     try:
         tree.configure()
-        programs = wanted_programs(options, chosen, all_guards, witnesses, tree.programs())
+        programs = wanted_programs(options, chosen, witnesses, tree.programs())
         tree.build(sorted({program.target for program in programs.values()}), options.jobs)
     except subprocess.CalledProcessError as error:
         print(f"{' '.join(error.cmd[:3])} ended with {error.returncode}: the instrumented tree does not build",
               file=sys.stderr)
         return 2
     suite = cases.Suite(programs, os.path.join(tree.WORK, "run"))
-    known = {tuple(witnesses[guard.id]) for guard in chosen if guard.id in witnesses}
-    only_known = options.sample and all(guard.id in witnesses for guard in chosen)
-    fired = cases.Fired(suite, options.jobs, known if only_known else None)
+    known = {witnesses[guard.id] for guard in chosen} if options.sample else None
+    fired = cases.Fired(suite, options.jobs, known)
     results = Hunt(options, witnesses, fired).all(chosen)
     return report(options, results, all_guards, kept, witnesses, time.monotonic() - began)
 
