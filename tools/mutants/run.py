@@ -109,18 +109,23 @@ class Hunt:
         return self.fired.key_of(guard.id)
 
     def known_result(self, guard):
-        held = self.results.get(guard.id)
+        held = None if self.options.sample or self.options.only else self.results.get(guard.id)
         return held if held and held["key"] == self.key(guard) else None
+
+    def keep(self, guard, result):
+        if self.options.sample:
+            return
+        with self.lock:
+            self.results[guard.id] = result
+            with open(self.state_path + ".new", "w") as file:
+                json.dump(self.results, file)
+            os.replace(self.state_path + ".new", self.state_path)
 
     def one(self, guard):
         result = self.known_result(guard)
         if result is None:
             result = {"key": self.key(guard), "killed": self.try_guard(guard)}
-            with self.lock:
-                self.results[guard.id] = result
-                with open(self.state_path + ".new", "w") as file:
-                    json.dump(self.results, file)
-                os.replace(self.state_path + ".new", self.state_path)
+            self.keep(guard, result)
             verdict = "survived" if result["killed"] is None else "{0} {1} ({2})".format(*result["killed"])
             print(f"{guard.id} {guard.path}:{guard.line} {verdict}", flush=True)
         return guard, result["killed"]
