@@ -10,7 +10,7 @@ Result<uint64_t> ParseUint(std::string_view text) {
   uint64_t value = 0;
   const char* end = text.data() + text.size();
   const auto [stop, failure] = std::from_chars(text.data(), end, value);
-  if (text.empty() || failure != std::errc() || stop != end) return Error{ErrorCode::kInvalid, "not a whole number"};
+  if (failure != std::errc() || stop != end) return Error{ErrorCode::kInvalid, "not a whole number"};
   return value;
 }
 

@@ -28,6 +28,7 @@ ARROWS = {
     "bench": ["core", "delta", "packer", "server", "cdn-edge", "device", "bootloader"],
     "tests": ["core", "delta", "packer", "server", "cdn-edge", "device", "bootloader"],
     "examples": ["core", "delta/format", "delta/apply"],
+    "tools/mutants": [],
 }
 # What must not be reached even where the folder may.
 NEVER = {

@@ -116,7 +116,7 @@ bool HidesAnEscape(std::string_view path) {
 }
 
 Status ParsePath(std::string_view raw, std::string& path) {
-  if (raw.empty() || raw.front() != '/') return Refuse(400, "the target is no path");
+  if (!raw.starts_with('/')) return Refuse(400, "the target is no path");
   std::optional<std::string> decoded = Decode(raw, false);
   if (!decoded) return Refuse(400, "a broken percent-escape");
   if (std::any_of(decoded->begin(), decoded->end(), [](char c) { return IsControl(c) || c == '\\'; })) {
@@ -213,7 +213,7 @@ Status HeadParser::ParseTarget(std::string_view target) {
 Status HeadParser::ParseRequestLine(std::string_view line) {
   const size_t first = line.find(' ');
   const size_t last = line.rfind(' ');
-  if (first == std::string_view::npos || first == last) return Refuse(400, "not a request line");
+  if (first == last) return Refuse(400, "not a request line");
   const std::string_view method = line.substr(0, first);
   const std::string_view version = line.substr(last + 1);
   if (!IsToken(method)) return Refuse(400, "not a request line");

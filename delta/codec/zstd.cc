@@ -3,25 +3,14 @@
 #define ZSTD_STATIC_LINKING_ONLY  // static workspaces and frame headers
 #include <zstd.h>
 
+#include "delta/codec/zstd_decode.h"
+
 namespace till::delta {
 namespace {
 
 Error Corrupt(const char* what) { return Error{ErrorCode::kCorrupt, what, 0}; }
 
 Error NoMemory(size_t wanted) { return Error{ErrorCode::kLimit, "workspace of a zstd coder", wanted}; }
-
-Status CheckFrame(ByteView coded, uint64_t plain_bytes, unsigned window_log) {
-  ZSTD_frameHeader header;
-  if (ZSTD_getFrameHeader(&header, coded.data(), coded.size()) != 0) return Corrupt("not a zstd frame");
-  if (header.frameType != ZSTD_frame) return Corrupt("a skippable zstd frame");
-  if (header.dictID != 0) return Corrupt("a zstd frame that wants a dictionary");
-  if (header.checksumFlag != 0) return Corrupt("a zstd frame with a checksum");
-  if (header.frameContentSize != plain_bytes) return Corrupt("zstd content size");
-  if (header.windowSize > uint64_t{1} << window_log) return Corrupt("zstd window too large");
-  // The size of the first frame: more than one frame, or bytes behind it, would be a second way to say the same.
-  if (ZSTD_findFrameCompressedSize(coded.data(), coded.size()) != coded.size()) return Corrupt("zstd frame length");
-  return Ok();
-}
 
 }  // namespace
 
@@ -48,7 +37,7 @@ Result<size_t> ZstdEncodeBlock(int level, ByteView plain, MutableByteView coded,
 
 Status ZstdInput::Begin(ByteView coded, uint64_t plain_bytes, unsigned window_log, MutableByteView memory) {
   context_ = nullptr;
-  TILL_TRY(CheckFrame(coded, plain_bytes, window_log));
+  TILL_TRY(CheckZstdFrame(coded, plain_bytes, window_log));
   Workspace workspace(memory);
   const size_t state_bytes = ZSTD_estimateDStreamSize(size_t{1} << window_log);
   void* const place = workspace.Allocate(state_bytes);

@@ -10,6 +10,9 @@ struct ZSTD_DCtx_s;
 
 namespace till::delta {
 
+// One plain frame of this content and at most this window: what every way to decode asks first.
+Status CheckZstdFrame(ByteView coded, uint64_t plain_bytes, unsigned max_window_log);
+
 class ZstdDecoder {
  public:
   // `workspace` is 8-byte aligned, not owned, and outlives the decoder. kLimit (detail: bytes needed).

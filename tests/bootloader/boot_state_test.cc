@@ -207,9 +207,13 @@ TEST(BootState, RefusesRecordsWhoseFieldsDisagree) {
       {"failed without a reason", [](auto& r) { r.failed = 1; }},
       {"a reason without a failure", [](auto& r) { r.failed_reason = 1; }},
       {"an unknown reason", [](auto& r) { r.failed = 1, r.failed_reason = TILL_BOOT_REASON_COUNT; }},
+      {"the trial has failed", [](auto& r) { r.trial = r.failed = 1, r.tries_left = r.failed_reason = 1; }},
+      {"no slot failed", [](auto& r) { r.failed = 7, r.failed_reason = 1; }},
+      {"a confirmed slot failed", [](auto& r) { r.failed = 1, r.failed_reason = 1, r.confirmed = 3; }},
       {"the stable slot failed", [](auto& r) { r.failed = 0, r.failed_reason = 1; }},
       {"the floor is ahead of the stable slot", [](auto& r) { r.floor = r.slots[0].rollback_index + 1; }},
       {"a version with a control character", [](auto& r) { r.slots[1].version[0] = '\n'; }},
+      {"a version with DEL", [](auto& r) { r.slots[1].version[0] = '\x7f'; }},
       {"a version with text behind its end", [](auto& r) { r.slots[0].version[10] = 'x'; }},
   };
   for (const Unlawful& unlawful : kCases) {
@@ -365,6 +369,16 @@ TEST(BootDecision, RefusesATrialBelowTheFloor) {
   EXPECT_EQ(decision.record.failed_reason, TILL_BOOT_REASON_FLOOR);
 }
 
+// A record whose floor rose while the trial ran, however that came about. covers S05
+TEST(BootState, ConfirmsNothingBelowTheFloor) {
+  till_boot_record record = Factory(3, 3);
+  ASSERT_TRUE(till_boot_begin_trial(&record, 1, "2", 4, 3));
+  record.slots[1].rollback_index = 2;
+  const till_boot_record before = record;
+  EXPECT_FALSE(till_boot_confirm(&record, 1, 2));
+  EXPECT_EQ(memcmp(&record, &before, sizeof(record)), 0) << "a refusal changed the record";
+}
+
 TEST(BootState, RefusesTransitionsOutOfTurn) {
   till_boot_record record = Factory();
   const till_boot_record before = record;
@@ -376,6 +390,8 @@ TEST(BootState, RefusesTransitionsOutOfTurn) {
   EXPECT_FALSE(till_boot_confirm(&record, 1, 0)) << "no trial";
   EXPECT_FALSE(till_boot_confirm(&record, 0, 0));
   EXPECT_FALSE(till_boot_mark_failed(&record, 1, TILL_BOOT_REASON_HEALTH)) << "no trial";
+  EXPECT_FALSE(till_boot_confirm(&record, TILL_BOOT_NO_SLOT, 0)) << "what stands there when there is no trial";
+  EXPECT_FALSE(till_boot_mark_failed(&record, TILL_BOOT_NO_SLOT, TILL_BOOT_REASON_HEALTH));
   till_boot_record fresh;
   EXPECT_FALSE(till_boot_factory(&fresh, 2, "1", 0, 0));
   EXPECT_FALSE(till_boot_factory(&fresh, 0, "1", 0, 1)) << "floor above the image";
@@ -384,6 +400,7 @@ TEST(BootState, RefusesTransitionsOutOfTurn) {
   EXPECT_FALSE(till_boot_withdraw(&record, 1)) << "on trial";
   EXPECT_FALSE(till_boot_begin_trial(&record, 1, "2", 2, 3)) << "on trial already";
   EXPECT_FALSE(till_boot_mark_failed(&record, 1, TILL_BOOT_REASON_NONE));
+  EXPECT_FALSE(till_boot_mark_failed(&record, 1, TILL_BOOT_REASON_COUNT));
 }
 
 // Every sequence of six events from the factory state: exactly what the machine promises holds after each.

@@ -87,6 +87,14 @@ TEST(ChunkList, ChecksItsBounds) {
   header.U16(0);
   header.U64(ChunkList::kMaxBodyBytes);
   EXPECT_EQ(*ChunkList::EncodedLength(header.bytes()), (uint64_t{32} << 20) + 16);
+  for (const uint8_t log2 : {uint8_t{11}, uint8_t{21}}) {
+    ByteWriter bent;
+    bent.Append(ByteView(header.bytes()).first(5));
+    bent.U8(log2);
+    bent.U16(0);
+    bent.U64(1);
+    EXPECT_EQ(ChunkList::EncodedLength(bent.bytes()).error().code, ErrorCode::kCorrupt) << int{log2};
+  }
   ByteWriter above;
   above.Append(ByteView(header.bytes()).first(8));
   above.U64(ChunkList::kMaxBodyBytes + 1);
@@ -102,6 +110,18 @@ class ShortSource : public Source {
   }
   uint64_t size() const override { return 9000; }
 };
+
+// Nothing of it is read: the list alone would take gigabytes.
+class EndlessSource : public Source {
+ public:
+  Result<size_t> ReadAt(uint64_t, MutableByteView) override { return Error{ErrorCode::kIo, "read all the same"}; }
+  uint64_t size() const override { return ChunkList::kMaxBodyBytes + 1; }
+};
+
+TEST(ChunkList, ListsNoBodyAboveItsBound) {
+  EndlessSource source;
+  EXPECT_EQ(ChunkList::Of(source, 12).error().code, ErrorCode::kLimit);
+}
 
 TEST(ChunkList, FailsWhenTheBodyEndsEarly) {
   ShortSource source;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "tests/delta/job.h"
 
 namespace till::delta {
@@ -155,6 +157,114 @@ TEST(Applier, RefusesALargerArenaThanAllowedBeforeTheFirstByte) {
   EXPECT_EQ(target.writes(), 0u);
 }
 
+ChunkList ListOver(ByteView body, unsigned chunk_log2 = kChunkLog2) {
+  MemorySource source(body);
+  return ChunkList::Of(source, chunk_log2).value();
+}
+
+// Who mixes up the parts of two payloads is told before anything is written. covers S17
+TEST(Applier, RefusesPartsThatDoNotBelongTogether) {
+  Craft whole = Craft::Full(Noise(5000, 3));
+  whole.AddFrame({{OpKind::kData, 5000, 0}});
+  Job full(std::move(whole));
+  struct Case {
+    const char* what;
+    std::function<void(Job&)> bend;
+  };
+  const Case cases[] = {
+      {"arena smaller than its frames need", [](Job& j) { j.opened->header.arena_bytes = 1; }},
+      {"chunk size", [](Job& j) { j.opened->chunks = ListOver(BodyOf(j.file), 12); }},
+      {"header and chunk list disagree on the length",
+       [](Job& j) { j.opened->chunks = ListOver(BodyOf(j.file).subspan(1)); }},
+      {"the base is another image", [](Job& j) { j.opened->header.base_sha256[0] ^= std::byte{1}; }},
+      {"the base is another image",
+       [&](Job& j) {
+         j.verified = std::make_unique<VerifiedBase>(VerifiedBase::Check(nullptr, full.opened->header).value());
+         j.opened->header.base_sha256 = j.verified->sha256();
+       }},
+  };
+  for (const Case& c : cases) {
+    Job job(ThreeFrames());
+    c.bend(job);
+    MemoryTarget target;
+    const auto created = Applier::Create({.chunks = &job.opened->chunks,
+                                          .header = &job.opened->header,
+                                          .base = job.verified.get(),
+                                          .target = &target,
+                                          .max_arena_bytes = 64 << 20});
+    ASSERT_FALSE(created.ok()) << c.what;
+    EXPECT_STREQ(created.error().what, c.what);
+  }
+}
+
+TEST(Applier, StartsOnce) {
+  Job job(ThreeFrames());
+  MemoryTarget target;
+  const auto applier = job.NewApplier(target);
+  ASSERT_TRUE(applier->Start().ok());
+  EXPECT_EQ(applier->Start().error().code, ErrorCode::kInvalid);
+  MemorySource written(job.target);
+  EXPECT_EQ(applier->Resume({job.opened->header.first_frame_offset(), 0, 10, {}}, written).error().code,
+            ErrorCode::kInvalid);
+}
+
+// Signed chunks, but the header in them is not the one that was looked at. covers S17
+TEST(Applier, RefusesAHeaderThatIsNotTheOneGiven) {
+  Job job(ThreeFrames());
+  const ByteView body = BodyOf(job.file);
+  Bytes other(body.begin(), body.end());
+  other[36] ^= std::byte{1};  // a larger arena: nothing else would mind
+  job.opened->chunks = ListOver(other);
+  MemoryTarget target;
+  const auto applier = job.NewApplier(target);
+  ASSERT_TRUE(applier->Start().ok());
+  const Status status = applier->Write(other);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kRefused);
+}
+
+TEST(PayloadFile, SaysWhatIsWrongWithIt) {
+  Craft craft = ThreeFrames();
+  const Bytes file = craft.File();
+  const ByteView body = BodyOf(file);
+  const size_t list_bytes = file.size() - body.size();
+  const auto with_list = [&](const ChunkList& list, ByteView rest) {
+    Bytes made = list.Encode();
+    made.insert(made.end(), rest.begin(), rest.end());
+    return made;
+  };
+  Bytes flipped = file;
+  flipped[list_bytes + 36] ^= std::byte{1};
+  Bytes longer(body.begin(), body.end());
+  longer.push_back(std::byte{0});
+  const struct {
+    Bytes bytes;
+    const char* what;
+  } kBad[] = {{Bytes(file.begin(), file.begin() + 20), "the chunk list is cut off"},
+              {with_list(ListOver(body, 12), body), "chunk size"},
+              {flipped, "chunk hash differs"},
+              {SignBody(longer), "header and chunk list disagree on the length"}};
+  for (const auto& bad : kBad) {
+    MemorySource source(bad.bytes);
+    const auto opened = OpenPayload(source);
+    ASSERT_FALSE(opened.ok()) << bad.what;
+    EXPECT_STREQ(opened.error().what, bad.what);
+  }
+}
+
+// A base of 64 MiB takes minutes to hash: what cannot be applied is refused before.
+TEST(PayloadFile, RefusesALargerArenaThanAllowedBeforeItReadsTheBase) {
+  class Unread : public Source {
+   public:
+    Result<size_t> ReadAt(uint64_t, MutableByteView) override { return Error{ErrorCode::kIo, "read all the same"}; }
+    uint64_t size() const override { return 1 << 20; }
+  } base;
+  const Bytes file = ThreeFrames().File();
+  MemorySource payload(file);
+  MemorySink target(1 << 20);
+  EXPECT_EQ(ApplyPayloadFile({&payload, &base, &target, 1}).error().code, ErrorCode::kLimit);
+}
+
 TEST(Applier, RefusesFramesOutOfOrder) {
   struct Case {
     const char* name;
@@ -176,6 +286,18 @@ TEST(Applier, RefusesFramesOutOfOrder) {
     EXPECT_FALSE(applied.status.ok()) << c.name;
     EXPECT_LE(applied.target.size(), craft.target().size()) << c.name;
   }
+}
+
+// At the first frame that has too many, not when all of it has been written. covers S04
+TEST(Applier, RefusesMoreOpsThanTheHeaderSays) {
+  Craft craft = ThreeFrames();
+  craft.FillTotals();
+  --craft.header().op_count;
+  const Applied applied = ApplyFile(SignBody(craft.Body()), craft.base());
+  ASSERT_FALSE(applied.status.ok());
+  EXPECT_EQ(applied.status.error().code, ErrorCode::kCorrupt);
+  EXPECT_STREQ(applied.status.error().what, "more ops than the header says");
+  EXPECT_LT(applied.target.size(), craft.target().size());
 }
 
 // A checkpoint at every write; a kill there; another applier goes on from it. covers S04

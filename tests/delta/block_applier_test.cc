@@ -136,6 +136,58 @@ TEST(BlockApplier, JumpsFromTheMapToItsCheckpoint) {
   EXPECT_EQ(second.bytes(), job.target);
 }
 
+Bytes MapOfOneRegion(uint32_t size) {
+  ByteWriter map;
+  for (const uint32_t field : {0x80000000u, size, 1u, 0u, 100u, 8u}) map.U32(field);
+  return std::move(map).Take();
+}
+
+// The predictor translates what it is told to: its region's end is the applier's to keep. covers S04
+TEST(BlockApplier, RefusesAPredictionOutsideItsRegion) {
+  struct Case {
+    const char* name;
+    uint32_t region_bytes;
+    bool fits;
+  };
+  const Case cases[] = {{"ends with the region", 1100, true},
+                        {"ends a byte later", 1099, false},
+                        {"begins at its end", 1000, false},
+                        {"begins behind it", 999, false}};
+  for (const Case& c : cases) {
+    Assembler a(Bytes(4000, std::byte{0x11}));
+    a.SetMap(MapOfOneRegion(4000), Codec::kStored);
+    a.BeginFrame();
+    a.Predict(1, 0, 200);
+    a.Diff(800, a.Predicted(800, 100));
+    a.EndFrame();
+    a.SetMap(MapOfOneRegion(c.region_bytes), Codec::kStored);
+    const Applied applied = ApplyFile(a.File(), a.base());
+    ASSERT_EQ(applied.status.ok(), c.fits) << c.name;
+    if (c.fits) continue;
+    EXPECT_EQ(applied.status.error().code, ErrorCode::kCorrupt) << c.name;
+    EXPECT_STREQ(applied.status.error().what, "a prediction outside its region") << c.name;
+    EXPECT_TRUE(applied.target.empty()) << c.name;
+  }
+}
+
+TEST(BlockApplier, RefusesARegionTheMapHasNot) {
+  Assembler a(Bytes(4000, std::byte{0x11}));
+  ByteWriter map;
+  for (int region = 0; region < 2; ++region) {
+    for (const uint32_t field : {0x80000000u, 4000u, 0u, 0u}) map.U32(field);
+  }
+  a.SetMap(map.bytes(), Codec::kStored);
+  a.BeginFrame();
+  a.Predict(1, 1, 0);
+  a.Diff(800, a.Predicted(800, 100));
+  a.EndFrame();
+  ASSERT_TRUE(ApplyFile(a.File(), a.base()).status.ok());
+  a.SetMap(MapOfOneRegion(4000), Codec::kStored);
+  const Applied applied = ApplyFile(a.File(), a.base());
+  ASSERT_FALSE(applied.status.ok());
+  EXPECT_STREQ(applied.status.error().what, "a region the map has not");
+}
+
 // Every byte of a small payload, with hashes made anew. covers D09 S04
 TEST(BlockApplier, SurvivesEveryFlippedBitOfASmallPayload) {
   const Assembled all = Small();

@@ -137,5 +137,31 @@ TEST_F(CApi, RefusesWhatIsNoPayload) {
   EXPECT_EQ(till_apply_inspect(zeros.data(), zeros.size(), zeros.data(), zeros.size(), &info).code, TILL_APPLY_CORRUPT);
 }
 
+// List and first chunk come from the caller one by one: that they belong together is ours to see.
+TEST_F(CApi, RefusesAListAndAChunkThatDoNotBelongTogether) {
+  const ByteView body = BodyOf(all_.file);
+  const auto list_over = [](ByteView bytes, unsigned chunk_log2) {
+    MemorySource source(bytes);
+    return ChunkList::Of(source, chunk_log2).value().Encode();
+  };
+  const auto inspect = [&](const Bytes& list, ByteView chunk) {
+    till_apply_info info;
+    return till_apply_inspect(list.data(), list.size(), chunk.data(), chunk.size(), &info).code;
+  };
+  const ByteView first = body.first(std::min<size_t>(body.size(), TILL_APPLY_CHUNK_BYTES));
+  ASSERT_EQ(inspect(list_over(body, kChunkLog2), first), TILL_APPLY_OK);
+  EXPECT_NE(inspect(list_over(body, kChunkLog2 + 1), body.first(std::min<size_t>(body.size(), 2 << kChunkLog2))),
+            TILL_APPLY_OK)
+      << "chunks of another size";
+  EXPECT_NE(inspect(list_over({}, kChunkLog2), {}), TILL_APPLY_OK) << "no chunk at all";
+  Bytes other(first.begin(), first.end());
+  other[36] ^= std::byte{1};
+  EXPECT_NE(inspect(list_over(body, kChunkLog2), other), TILL_APPLY_OK) << "another first chunk";
+  Bytes longer(body.begin(), body.end());
+  longer.push_back(std::byte{0});
+  EXPECT_NE(inspect(list_over(longer, kChunkLog2), ByteView(longer).first(first.size())), TILL_APPLY_OK)
+      << "a body that is longer than its header says";
+}
+
 }  // namespace
 }  // namespace till::delta

@@ -79,11 +79,21 @@ TEST_F(ZstdDecode, RefusesWhatIsNotOnePlainFrame) {
   two.insert(two.end(), second.begin(), second.end());
   Bytes tail = RleFrame().Encode();
   tail.push_back(std::byte{0});
-  for (const Bytes& bad : {with_checksum.Encode(), with_dictionary.Encode(), skippable.Encode(), other_magic.Encode(),
-                           two, tail, Bytes()}) {
-    const Status status = Decode(bad, 100);
-    ASSERT_FALSE(status.ok());
+  const struct {
+    Bytes bytes;
+    const char* what;
+  } kBad[] = {{with_checksum.Encode(), "a zstd frame with a checksum"},
+              {with_dictionary.Encode(), "a zstd frame that wants a dictionary"},
+              {skippable.Encode(), "a skippable zstd frame"},
+              {other_magic.Encode(), "not a zstd frame"},
+              {two, "zstd frame length"},
+              {tail, "zstd frame length"},
+              {Bytes(), "not a zstd frame"}};
+  for (const auto& bad : kBad) {
+    const Status status = Decode(bad.bytes, 100);
+    ASSERT_FALSE(status.ok()) << bad.what;
     EXPECT_EQ(status.error().code, ErrorCode::kCorrupt);
+    EXPECT_STREQ(status.error().what, bad.what);
   }
 }
 
@@ -92,9 +102,9 @@ TEST_F(ZstdDecode, RefusesContentOfAnotherLengthThanDeclared) {
   for (const uint32_t made : {0, 1, 99, 101, 120'000}) {
     RleFrame frame;
     frame.block_bytes = made;
-    EXPECT_FALSE(Decode(frame.Encode(), 100).ok()) << made;
+    EXPECT_STREQ(Decode(frame.Encode(), 100).error().what, "zstd frame content") << made;
     frame.content_size = made;
-    EXPECT_FALSE(Decode(frame.Encode(), 100).ok()) << made;
+    EXPECT_STREQ(Decode(frame.Encode(), 100).error().what, "zstd content size") << made;
   }
 }
 

@@ -4,7 +4,8 @@ import os, sys, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import check_layers, make_error_pages, sources, tidy  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/mutants"))
+import check_layers, guards, make_error_pages, sources, tidy  # noqa: E402
 
 
 def arrow(path, header):
@@ -81,6 +82,39 @@ class Pages(unittest.TestCase):
 class Code(unittest.TestCase):
     def test_line_numbers_survive(self):
         self.assertEqual(sources.code('a /* x\ny */ "s" // c\nb').count("\n"), 2)
+
+
+class Mutants(unittest.TestCase):
+    def shapes(self, path, code):
+        found, text = guards.scan(path, code)
+        for guard in found:
+            self.assertEqual(text.count(f"till_guard(0x{guard.id}u)"), 1)
+        return [guard.text for guard in found], text
+
+    def test_each_side_of_a_condition_is_a_guard(self):
+        found, text = self.shapes("delta/apply/a.cc", 'Status F() {\n  if (a > b || c.empty()) {\n    Log("x; }");\n'
+                                  '    return Error{ErrorCode::kCorrupt, "no"};\n  }\n  return Ok();\n}\n')
+        self.assertEqual(len(found), 2)
+        self.assertRegex(text, r"if \(\(\(a > b\) && till_guard\(\w+\)\) \|\| \(\(c\.empty\(\)\) && till_guard")
+        self.assertEqual(text.count("\n"), 9)   # a prelude of two lines; the rest keeps its lines
+
+    def test_checks_predicates_and_the_boot_codes_zeros_are_guards(self):
+        self.assertEqual(len(self.shapes("core/tuf/a.cc", "Status F() {\n  TILL_TRY(CheckIt(a, b));\n}\n")[0]), 1)
+        self.assertEqual(len(self.shapes("core/tuf/a.cc", "bool F() {\n  return a == b && c;\n}\n")[0]), 2)
+        self.assertEqual(len(self.shapes("bootloader/a.c", "int F(void) {\n  if (a < 3) return 0;\n}\n")[0]), 1)
+
+    def test_what_refuses_nothing_is_left_alone(self):
+        for code in ["if (a) return Ok();", "if (auto* b = f()) return Error{ErrorCode::kCorrupt, b->c};",
+                     "// if (a) return Error{ErrorCode::kCorrupt, 0};", 'Log("if (a) return Corrupt(1);");',
+                     'if (a) return Error{ErrorCode::kIo, "disk"};', "TILL_TRY(file.Sync());"]:
+            self.assertEqual(self.shapes("delta/apply/a.cc", "Status F() {\n  " + code + "\n}\n")[0], [], code)
+
+    def test_an_id_stays_when_code_moves_and_changes_with_its_guard(self):
+        one = "Status F() {\n  if (a) return Corrupt(1);\n}\n"
+        codes = (one, "// more\n\n" + one, one.replace("a", "b"))
+        ids = [guards.scan("delta/apply/a.cc", code)[0][0].id for code in codes]
+        self.assertEqual(ids[0], ids[1])
+        self.assertNotEqual(ids[0], ids[2])
 
 
 if __name__ == "__main__":

@@ -128,6 +128,7 @@ TEST(Hex, ReadsBothCasesAndNothingElse) {
   for (const char* bad : {"0", "0g", "g0", " 0", "0x", "00 "}) {
     EXPECT_EQ(FromHex(bad).error().code, ErrorCode::kInvalid) << bad;
   }
+  EXPECT_FALSE(FromHex(std::string_view("0011").substr(0, 3)).ok()) << "reads no digit behind its text";
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ TEST(ParseSize, KnowsItsUnits) {
                           "99999999999999999999", "9999999999GiB", "1KiBx"}) {
     EXPECT_EQ(ParseSize(bad).error().code, ErrorCode::kInvalid) << bad;
   }
+  EXPECT_STREQ(ParseSize("0 TiB").error().what, "unknown unit of size: use B, KiB, MiB or GiB");
 }
 
 TEST(FormatSize, ShowsThreeFigures) {

@@ -225,6 +225,13 @@ TEST(PublicKey, VerifiesRsaPssWithASaltOfTheDigestOnly) {
 }
 
 // covers S11
+TEST(PublicKey, ReadsNoPemAboveItsBound) {
+  const std::string pem = Ec("prime256v1").PublicPem();
+  ASSERT_TRUE(PublicKey::FromPem(KeyKind::kEcdsaP256, pem).ok());
+  const std::string padded = pem + std::string(1 << 20, '\n');
+  EXPECT_EQ(PublicKey::FromPem(KeyKind::kEcdsaP256, padded).error().code, ErrorCode::kLimit);
+}
+
 TEST(PublicKey, IsOnlyOfTheKindItsRecordNames) {
   const OpensslKey keys[] = {{{EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"), EVP_PKEY_free}}, Ec("P-256"), Rsa(2048)};
   const KeyKind kinds[] = {KeyKind::kEd25519, KeyKind::kEcdsaP256, KeyKind::kRsaPss};

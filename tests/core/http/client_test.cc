@@ -129,6 +129,26 @@ TEST(Download, NeverMixesTwoVersionsOfAnObject) {
   EXPECT_EQ(got.bytes, "");
 }
 
+TEST(Download, NeverMixesTwoVersionsOfAnObjectInParts) {
+  ScriptedServer server([](const std::string&, int) { return Partial("bytes 10-43/44", kObject.substr(10)); });
+  EXPECT_TRUE(DownloadOnce(server.Url(), {.from = 10, .if_range = "\"v1\""}).reply.ok());
+  const Got got = DownloadOnce(server.Url(), {.from = 10, .if_range = "\"v0\""});
+  ASSERT_FALSE(got.reply.ok());
+  EXPECT_EQ(got.code(), ErrorCode::kConflict);
+  EXPECT_EQ(got.bytes, "");
+}
+
+TEST(Download, TakesNoMoreThanTheRangeThatWasAnswered) {
+  ScriptedServer server([](const std::string&, int) { return Partial("bytes 10-14/44", kObject.substr(10)); });
+  const Got got = DownloadOnce(server.Url(), {.from = 10, .length = 5});
+  ASSERT_FALSE(got.reply.ok());
+  EXPECT_EQ(got.code(), ErrorCode::kCorrupt);
+}
+
+TEST(Download, ARangePastTheLastNumberIsKInvalid) {
+  EXPECT_EQ(DownloadOnce("http://127.0.0.1:1/", {.from = UINT64_MAX - 1, .length = 2}).code(), ErrorCode::kInvalid);
+}
+
 TEST(Download, ASpanIsDeliveredExactlyAlsoFromAWholeAnswer) {
   ScriptedServer server([](const std::string& head, int connection) {
     EXPECT_NE(head.find("Range: bytes=4-8\r\n"), std::string::npos);
@@ -156,7 +176,7 @@ TEST(Download, AnswersThatHoldAnotherRangeAreRefused) {
                                  {"bytes 10-9/44", 10, 0, false},   {"bytes 10-44/44", 10, 0, false},
                                  {"bytes */44", 10, 0, false},      {"10-43/44", 10, 0, false},
                                  {"bytes -10-43/44", 10, 0, false}, {"", 10, 0, false},
-                                 {"bytes 0-43/44", 0, 0, false}};
+                                 {"bytes 0-43/44", 0, 0, false},    {"bytes */44", 0, 1, false}};
   for (const Row& row : rows) {
     ScriptedServer server([&](const std::string&, int) {
       return Partial(row.content_range, kObject.substr(row.from, row.length ? row.length : 99));
@@ -269,6 +289,11 @@ TEST(Send, WhatCannotBeSentIsKInvalid) {
     const Result<Reply> reply = client.Send({.url = url});
     ASSERT_FALSE(reply.ok()) << url;
     EXPECT_EQ(reply.error().code, ErrorCode::kInvalid) << url;
+    EXPECT_STREQ(reply.error().what, "not a usable URL") << url;
+  }
+  for (const char* method : {"", "GE T", "GET\r\nX: y"}) {
+    EXPECT_EQ(client.Send({.method = method, .url = "http://127.0.0.1:1/"}).error().code, ErrorCode::kInvalid)
+        << method;
   }
   const std::vector<HeaderField> bad_fields = {{"A b", "c"}, {"", "c"}, {"A", "b\r\nEvil: yes"}, {"A:", "b"}};
   for (const HeaderField& field : bad_fields) {

@@ -148,6 +148,34 @@ TEST(RequestHead, PathsThatLeadElsewhereAreRefused) {
   for (const Row& row : rows) EXPECT_EQ(Verdict(WithTarget(row.target)), row.status) << row.target;
 }
 
+// What a log says must be what was wrong, and no check may lean on the next one. The input stands in the middle of a
+// longer text: nothing before or behind it may be read.
+TEST(RequestHead, SaysWhatIsWrongWithIt) {
+  struct Row {
+    std::string input;
+    const char* what;
+  };
+  const std::vector<Row> rows = {{WithTarget(""), "the target is no path"},
+                                 {WithTarget("http"), "the target is no path"},
+                                 {WithTarget("ftp://h/"), "the target is of another scheme"},
+                                 {WithTarget("http://h"), "an unusable absolute target"},
+                                 {WithTarget("http://h?a"), "an unusable absolute target"},
+                                 {"\nGET / HTTP/1.1\r\n\r\n", "a line that ends without CR"},
+                                 {"GET\r\n\r\n", "not a request line"},
+                                 {"GET HTTP/1.1\r\n\r\n", "not a request line"},
+                                 {"GET / HTTP/!.1\r\n\r\n", "not a request line"},
+                                 {"GET / HTTP/a.1\r\n\r\n", "not a request line"},
+                                 {"GET / HTTP/1x1\r\n\r\n", "not a request line"},
+                                 {"GET / HTTP/1.1\r\n X: y\r\n\r\n", "a folded header"},
+                                 {"GET / HTTP/1.1\r\n\tX: y\r\n\r\n", "a folded header"}};
+  for (const Row& row : rows) {
+    const std::string around = "\r" + row.input + "\r\n";
+    const auto parsed = ParseRequestHead(std::string_view(around).substr(1, row.input.size()));
+    ASSERT_FALSE(parsed.ok()) << row.input;
+    EXPECT_STREQ(parsed.error().what, row.what) << row.input;
+  }
+}
+
 TEST(RequestHead, HasBounds) {
   const std::string end = " HTTP/1.1\r\n";
   const std::string begin = "GET ";

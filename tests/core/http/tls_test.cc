@@ -258,6 +258,13 @@ TEST_F(TlsTest, AHandshakeThatStopsIsDroppedAtTheDeadline) {  // covers W03
   EXPECT_LE(SSL_read(quiet.ssl(), &byte, 1), 0);
 }
 
+TEST_F(TlsTest, ACertificateThatCannotBeReadIsNamed) {
+  options.tls_cert_file = certificates->Key("other");
+  const Result<std::unique_ptr<Server>> started = Server::Start(options, handler);
+  ASSERT_FALSE(started.ok());
+  EXPECT_STREQ(started.error().what, "the TLS certificate cannot be used");
+}
+
 TEST_F(TlsTest, AKeyThatDoesNotFitIsKInvalid) {
   options.tls_key_file = certificates->Key("other");
   const Result<std::unique_ptr<Server>> started = Server::Start(options, handler);

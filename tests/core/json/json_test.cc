@@ -51,6 +51,8 @@ TEST(Json, RefusesWhatIsNotJson) {
       {"lone high surrogate", R"("\ud800")"},
       {"lone low surrogate", R"("\udc00")"},
       {"high then no low", R"("\ud800\u0041")"},
+      {"encoded surrogate in a key", "{\"\xed\xa0\x80\":1}"},
+      {"half a pair in a key", R"({"\ud800":1})"},
       {"encoded surrogate", "\"\xed\xa0\x80\""},
       {"overlong", "\"\xc0\xaf\""},
       {"overlong three", "\"\xe0\x80\xaf\""},

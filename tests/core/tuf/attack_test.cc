@@ -61,6 +61,13 @@ struct Attack {
 
 Value FileRecordOf(int64_t version) { return Value::Object({{"version", version}}); }
 
+// Replaces one part of what targets delegates.
+void Delegate(Value& part, const std::string& name, Value value) {
+  Value delegations = part["delegations"];
+  delegations.Set(name, std::move(value));
+  part.Set("delegations", std::move(delegations));
+}
+
 // Replaces the meta of one role, hashes and all.
 void ListVersion(Value& part, const std::string& file, int64_t version) {
   Value meta = part["meta"];
@@ -114,6 +121,40 @@ std::vector<Attack> Attacks() {
       {"signed after its expiry",
        publish_bent("timestamp", [](Value& p) { p.Set(kTimeMember, "2099-01-01T00:00:00Z"); }),
        "corrupt: metadata with a malformed time of signing", old},
+      {"malformed time of signing", publish_bent("timestamp", [](Value& p) { p.Set(kTimeMember, "yesterday"); }),
+       "corrupt: metadata with a malformed time of signing", old},
+      {"a malformed hash",
+       publish_bent("timestamp",
+                    [](Value& p) {
+                      Value file = FileRecordOf(2);
+                      file.Set("hashes", Value::Object({{"sha256", "00"}}));
+                      p.Set("meta", Value::Object({{"snapshot.json", std::move(file)}}));
+                    }),
+       "corrupt: a malformed SHA-256 in the metadata", old},
+      {"a key that is no object",
+       publish_bent("targets",
+                    [](Value& p) {
+                      Delegate(p, "keys", Value::Object({{"k", 1}}));
+                    }),
+       "corrupt: a key that is no object",
+       {1, 2, 2, 1, 1}},
+      {"a key id that is no text",
+       publish_bent("targets",
+                    [](Value& p) {
+                      Value role = p["delegations"]["roles"].items()[0];
+                      role.Set("keyids", Value::Array({7}));
+                      Delegate(p, "roles", Value::Array({std::move(role)}));
+                    }),
+       "corrupt: a key id that is no text",
+       {1, 2, 2, 1, 1}},
+      {"a role delegated twice",
+       publish_bent("targets",
+                    [](Value& p) {
+                      const Value role = p["delegations"]["roles"].items()[0];
+                      Delegate(p, "roles", Value::Array({role, role}));
+                    }),
+       "corrupt: the role deltas is delegated twice",
+       {1, 2, 2, 1, 1}},
       {"expired timestamp",
        [](Forge& f) {
          f.expires["timestamp"] = Forge::kNow;

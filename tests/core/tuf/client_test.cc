@@ -1,9 +1,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
+#include "core/tuf/trusted_set.h"
 #include "tests/core/tuf/client_fixture.h"
 
 namespace till::tuf {
@@ -100,6 +102,63 @@ TEST_F(TufClientTest, WorksWithoutADelegation) {
   EXPECT_EQ(VersionsOf(*client), (Versions{1, 2, 2, 2, 0}));
   EXPECT_TRUE(client->Entries("deltas").empty());
   EXPECT_EQ(Refresh(*client), "ok");
+}
+
+TEST_F(TufClientTest, LooksOnlyAtItsOwnOfManyDelegations) {
+  forge_.bend_part = [](const std::string& role, Value& part) {
+    if (role != "targets") return;
+    Value delegations = part["delegations"];
+    const Value ours = delegations["roles"].items()[0];
+    Value other = ours;
+    other.Set("name", "translations");
+    other.Set("keyids", Value::Array());
+    delegations.Set("roles", Value::Array({std::move(other), ours}));
+    part.Set("delegations", std::move(delegations));
+  };
+  forge_.PublishAll();
+  auto client = OpenAndRefresh();
+  EXPECT_NE(client->FindByPath("payloads/pos/1/rootfs/full"), nullptr);
+}
+
+// The same version with other bytes is another file: what the newer timestamp names is fetched, not what is held. Each
+// of hash and length shows it alone.
+TEST_F(TufClientTest, FetchesASnapshotThatChangedUnderItsVersion) {
+  for (const char* unlisted : {"length", "hashes"}) {
+    forge_ = Forge();
+    auto client = OpenAndRefresh(unlisted);
+    --forge_.versions["snapshot"];
+    forge_.bend_part = [&](const std::string& role, Value& part) {
+      if (role == "snapshot") part.Set("note", "longer");
+      if (role != "timestamp") return;
+      Value file = part["meta"]["snapshot.json"];
+      file.Remove(unlisted);
+      part.Set("meta", Value::Object({{"snapshot.json", std::move(file)}}));
+    };
+    forge_.PublishOnline();
+    forge_.asked.clear();
+    EXPECT_EQ(Refresh(*client), "ok");
+    EXPECT_EQ(std::count(forge_.asked.begin(), forge_.asked.end(), forge_.Name("snapshot")), 1) << unlisted;
+  }
+}
+
+TEST_F(TufClientTest, TakesNothingOutOfTurn) {
+  Result<TrustedSet> trusted = TrustedSet::FromRoot(forge_.files["1.root.json"], {});
+  ASSERT_TRUE(trusted.ok());
+  EXPECT_FALSE(trusted->SnapshotIsCurrent());
+  EXPECT_FALSE(trusted->TargetsAreCurrent("targets"));
+  EXPECT_EQ(trusted->UpdateSnapshot(forge_.files["1.snapshot.json"], Forge::kNow, Origin::kFetched).error().code,
+            ErrorCode::kRefused);
+  EXPECT_EQ(
+      trusted
+          ->UpdateTargets(forge_.files["1.targets.json"], forge_.files["1.deltas.json"], Forge::kNow, Origin::kFetched)
+          .error()
+          .code,
+      ErrorCode::kRefused);
+  ASSERT_TRUE(trusted->UpdateTimestamp(forge_.files["timestamp.json"], Forge::kNow, Origin::kFetched).ok());
+  EXPECT_FALSE(trusted->SnapshotIsCurrent());
+  EXPECT_FALSE(trusted->HasSignedRoot("{}"));
+  EXPECT_FALSE(trusted->HasSignedRoot(forge_.files["timestamp.json"]));
+  EXPECT_TRUE(trusted->HasSignedRoot(forge_.files["1.root.json"]));
 }
 
 TEST_F(TufClientTest, ChecksTheRootItStartsFrom) {

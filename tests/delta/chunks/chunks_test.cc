@@ -273,6 +273,67 @@ TEST(ChunkIndex, ReadsItselfBackAndRefusesTruncationAndLies) {
   EXPECT_FALSE(ChunkIndex::Decode(longer).ok());
 }
 
+// Each bound by itself, and named: no check may lean on the next one.
+TEST(ChunkIndex, NamesTheLieInIt) {
+  const Images images;
+  const ChunkIndex good = IndexOf(images.new_image);
+  const struct {
+    const char* name;
+    void (*bend)(ChunkIndex&);
+    const char* what;
+  } lies[] = {{"small average", [](ChunkIndex& i) { i.average_log2 = 1; }, "a chunk size beyond its bounds"},
+              {"large average", [](ChunkIndex& i) { i.average_log2 = 40; }, "a chunk size beyond its bounds"},
+              {"no image", [](ChunkIndex& i) { i.target_bytes = 0; }, "a size of the chunk index is beyond its bounds"},
+              {"large image", [](ChunkIndex& i) { i.target_bytes = ChunkIndex::kMaxImageBytes + 1; },
+               "a size of the chunk index is beyond its bounds"},
+              {"no chunks", [](ChunkIndex& i) { i.chunks.clear(); }, "a size of the chunk index is beyond its bounds"},
+              {"many chunks", [](ChunkIndex& i) { i.chunks.resize(ChunkIndex::kMaxChunks + 1, i.chunks[0]); },
+               "a size of the chunk index is beyond its bounds"},
+              {"empty chunk", [](ChunkIndex& i) { i.chunks.back().length = 0; }, "a chunk of an impossible length"},
+              {"small chunk", [](ChunkIndex& i) { i.chunks[0].length = 1; }, "a chunk of an impossible length"},
+              {"large chunk", [](ChunkIndex& i) { i.chunks[0].length = 1 << 20; }, "a chunk of an impossible length"},
+              {"longer image", [](ChunkIndex& i) { ++i.target_bytes; }, "the chunks are not as long as the image"}};
+  for (const auto& lie : lies) {
+    ChunkIndex bent = good;
+    lie.bend(bent);
+    const auto decoded = ChunkIndex::Decode(bent.Encode());
+    ASSERT_FALSE(decoded.ok()) << lie.name;
+    EXPECT_STREQ(decoded.error().what, lie.what) << lie.name;
+  }
+  Bytes short_of_chunks = good.Encode();
+  short_of_chunks[17] = std::byte{0x40};  // 16,384 more of them
+  EXPECT_STREQ(ChunkIndex::Decode(short_of_chunks).error().what, "the chunk index ends early");
+}
+
+TEST(ChunkIndex, HoldsNoEmptyImageAndNoneAboveItsBound) {
+  class Endless : public Source {
+   public:
+    Result<size_t> ReadAt(uint64_t, MutableByteView) override { return Error{ErrorCode::kIo, "read all the same"}; }
+    uint64_t size() const override { return ChunkIndex::kMaxImageBytes + 1; }
+  } endless;
+  EXPECT_EQ(ChunkIndex::Of(endless, 10).error().code, ErrorCode::kLimit);
+  MemorySource empty{ByteView()};
+  EXPECT_EQ(ChunkIndex::Of(empty, 10).error().code, ErrorCode::kLimit);
+}
+
+TEST(ChunkAssembler, IsNotFinishedBeforeItsImageIsWholeAndRight) {
+  const Images images;
+  ChunkIndex index = IndexOf(images.new_image);
+  MemoryTarget none;
+  const auto early =
+      ChunkAssembler::Create({&index, nullptr, 0, &none, 2048, ChunkAssembler::ArenaBytesFor(index)}).value();
+  ASSERT_TRUE(early->Scan().ok());
+  EXPECT_STREQ(early->Finish().error().what, "the image is not whole");
+  index.target_sha256[0] ^= std::byte{1};  // every chunk is right, the whole is not what was signed
+  MemoryTarget target;
+  const auto assembler =
+      ChunkAssembler::Create({&index, nullptr, 0, &target, 2048, ChunkAssembler::ArenaBytesFor(index)}).value();
+  ASSERT_TRUE(assembler->Scan().ok());
+  ASSERT_TRUE(assembler->Write(images.new_image).ok());
+  EXPECT_STREQ(assembler->Write(Bytes(1)).error().what, "more bytes than the range has");
+  EXPECT_STREQ(assembler->Finish().error().what, "the image is not the one the index names");
+}
+
 // The cutting is part of the format: these numbers never change.
 TEST(Chunker, CutsWhereVersion1Cuts) {
   const ChunkIndex index = IndexOf(Noise(1, 100'000), 12);

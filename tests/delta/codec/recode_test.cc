@@ -5,6 +5,7 @@
 #include "delta/codec/lzma.h"
 #include "delta/codec/zstd.h"
 #include "delta/format/arena.h"
+#include "tests/delta/assembler.h"
 #include "tests/delta/craft.h"
 
 namespace till::delta {
@@ -148,6 +149,58 @@ TEST(Recode, MakesNoEmptyBlocks) {
     Bytes memory(RecodeEncodeBytes(recode, 0));
     EXPECT_EQ(RecodeEncode(recode, {}, coded, memory).error().code, ErrorCode::kCorrupt);
   }
+}
+
+// What reads a frame's streams piece by piece. Every misuse and every lie about a length is refused, never met by less.
+template <typename Input>
+void ReadsExactlyItsStream(const Bytes& coded, const Bytes& plain, unsigned window_log, const std::string& kind) {
+  Bytes memory(4 << 20);
+  const std::string early = "a" + kind + " stream ends early";
+  const std::string left = "a" + kind + " stream with bytes left over";
+  Bytes out(plain.size() + 1);
+  {
+    Input unbegun;
+    EXPECT_EQ(unbegun.Read(MutableByteView(out).first(1)).error().what, early);
+    EXPECT_EQ(unbegun.Finish().error().what, left);
+  }
+  {
+    Input good;
+    ASSERT_TRUE(good.Begin(coded, plain.size(), window_log, memory).ok());
+    EXPECT_EQ(good.Read(out).error().what, early) << "more than it holds";
+    EXPECT_EQ(good.Finish().error().what, left) << "before it was read";
+    ASSERT_TRUE(good.Read(MutableByteView(out).first(plain.size())).ok());
+    EXPECT_TRUE(std::equal(plain.begin(), plain.end(), out.begin()));
+    EXPECT_TRUE(good.Finish().ok());
+  }
+  for (const size_t cut : {coded.size() / 2, coded.size() - 6}) {
+    Input shortened;
+    const bool begun = shortened.Begin(ByteView(coded).first(cut), plain.size(), window_log, memory).ok();
+    EXPECT_FALSE(begun && shortened.Read(MutableByteView(out).first(plain.size())).ok() && shortened.Finish().ok());
+  }
+}
+
+TEST(StreamInputs, ReadExactlyTheirStream) {
+  const Bytes plain = Mixed(50'000);
+  const testing::Coded zstd = testing::CodeStream(Codec::kZstd, 16, plain);
+  ASSERT_EQ(zstd.codec, Codec::kZstd);
+  ReadsExactlyItsStream<ZstdInput>(zstd.bytes, plain, 16, " zstd");
+  const testing::Coded lzma = testing::CodeStream(Codec::kLzma, 16, plain);
+  ASSERT_EQ(lzma.codec, Codec::kLzma);
+  ReadsExactlyItsStream<LzmaInput>(lzma.bytes, plain, 16, "n LZMA");
+  // The coder's stream goes on behind what was declared, and something stands behind the coder's stream.
+  Bytes memory(4 << 20);
+  Bytes out(plain.size());
+  LzmaInput shorter;
+  ASSERT_TRUE(shorter.Begin(lzma.bytes, plain.size() - 1, 16, memory).ok());
+  EXPECT_FALSE(shorter.Read(MutableByteView(out).first(plain.size() - 1)).ok() && shorter.Finish().ok());
+  Bytes longer = lzma.bytes;
+  longer.push_back(std::byte{0});
+  LzmaInput padded;
+  ASSERT_TRUE(padded.Begin(longer, plain.size(), 16, memory).ok());
+  EXPECT_FALSE(padded.Read(out).ok() && padded.Finish().ok());
+  LzmaInput none;
+  EXPECT_STREQ(none.Begin(ByteView(lzma.bytes).first(1), 1, 16, memory).error().what, "an LZMA stream without bytes");
+  EXPECT_EQ(none.Begin(lzma.bytes, 1, 16, {}).error().code, ErrorCode::kLimit);
 }
 
 TEST(RecodeParameters, HaveOneFormAndBounds) {
