@@ -190,10 +190,7 @@ Runner::Outcome Runner::Install() {
       break;
   }
   outcome.event->received_bytes = std::max(end.received_bytes, state_.received_bytes);
-  AgentState counted = state_;
-  CountWireBytes(counted);
-  const Status saved = SaveIfChanged(counted);
-  if (!saved.ok()) Complain(Refuse(kJournal, saved.error()));
+  CountWireBytes(state_);  // kept with what the event makes of it
   return outcome;
 }
 
