@@ -46,8 +46,9 @@ void AddServe(CLI::App& app, EdgeOptions& edge, ServeText& text) {
   serve->add_option("--tenant", edge.mirror.tenant, "Tenant whose metadata is mirrored")->capture_default_str();
   serve->add_option("--max-bytes", text.max_bytes, "Most the stored objects may take, as 500MiB or 10GiB")
       ->capture_default_str();
-  serve->add_option("--memory", text.memory,
-                    "Most that verified bytes may take in memory; what is asked for often should fit")
+  serve
+      ->add_option("--memory", text.memory,
+                   "Most that verified bytes may take in memory; what is asked for often should fit")
       ->capture_default_str();
   serve->add_option("--access-log", edge.access_log,
                     "File for one JSON line per answered range; opened anew at SIGHUP");
