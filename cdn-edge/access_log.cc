@@ -11,8 +11,11 @@
 #include "core/log.h"
 
 namespace till::edge {
+namespace {
 
 constexpr int kOlderLogs = 4;
+
+}  // namespace
 
 Result<std::unique_ptr<AccessLog>> AccessLog::Open(const std::string& path, uint64_t max_bytes, Clock& clock) {
   std::unique_ptr<AccessLog> log(new AccessLog(path, max_bytes, clock));

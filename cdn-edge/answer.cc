@@ -86,7 +86,7 @@ http::Response MethodNotAllowed() {
 http::Response WrongOrigin() { return Refusal(502, "the origin's bytes do not match their hash"); }
 
 http::Response TryLater() {
-  http::Response response = Refusal(503, "the origin does not answer and this is not stored here");
+  http::Response response = Refusal(503, "this cannot be given now; try again");
   const unsigned spread = std::to_integer<unsigned>(crypto::RandomBytes(1)[0]) % 7;
   response.headers.push_back({"Retry-After", std::to_string(2 + spread)});
   return response;

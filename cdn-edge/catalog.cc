@@ -17,12 +17,12 @@ namespace {
 
 constexpr int64_t kPersistEveryMs = 2'000;  // a slow fill loses at most this at a power cut, a fast one Filler's batch
 constexpr int64_t kKeepCountersEveryMs = 10'000;
-constexpr int64_t kLetGoAfterS = 600;       // an object not asked for this long leaves memory (not the disk)
+constexpr int64_t kLetGoAfterS = 600;  // an object not asked for this long leaves memory (not the disk)
 
 // Out of something that comes back, or a disk that failed once.
 bool IsPassing(const Error& error) {
-  return error.code == ErrorCode::kIo && (error.detail == EMFILE || error.detail == ENFILE || error.detail == ENOMEM ||
-                                          error.detail == EIO);
+  return error.code == ErrorCode::kIo &&
+         (error.detail == EMFILE || error.detail == ENFILE || error.detail == ENOMEM || error.detail == EIO);
 }
 
 }  // namespace

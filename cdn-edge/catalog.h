@@ -56,8 +56,9 @@ class Catalog {
   const HotMemory& memory() const { return memory_; }
   int64_t counted_since_unix_s() const { return counted_since_unix_s_; }
   size_t object_count();
-  // Writes what is dirty of all live objects and the counters, lets go of objects nobody has used for a while, and looks
-  // whether anybody else touched a file: one that was removed or replaced is forgotten, one that was changed a suspect.
+  // Writes what is dirty of all live objects and the counters, lets go of objects nobody has used for a while, and
+  // looks whether anybody else touched a file: one that was removed or replaced is forgotten, one that was changed a
+  // suspect.
   void Settle(bool everything);
   // Those to be scrubbed now.
   std::vector<crypto::Sha256Digest> TakeSuspects();

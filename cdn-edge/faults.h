@@ -21,10 +21,10 @@ inline constexpr Fault kTlsFiles{"T4012", "the certificate or key cannot be used
 inline constexpr Fault kAccessLog{"T4013", "the access log cannot be written", "check the folder and the rights of the file of --access-log"};
 inline constexpr Fault kUsage{"T4014", "the command line cannot be understood", "see tilledge COMMAND --help"};
 inline constexpr Fault kNoRoom{"T4015", "the disk is full", "make room on the disk that the named folder lies on (df), then start the edge again"};
+inline constexpr Fault kCapFull{"T4016", "the store is full to its --max-bytes and nothing can be evicted; passing through without storing", "raise --max-bytes above the largest object and what is fetched at once; the disk itself is not full"};
 inline constexpr Fault kOriginNotTrusted{"T4017", "the origin's certificate does not verify; serving what is stored", "give the CA that signed it with --origin-ca, and see that the origin's name and this machine's clock are right"};
 inline constexpr Fault kNotNow{"T4018", "a stored object cannot be opened now; its clients are told to try again", "check the limit of open files (ulimit -n), free memory and the disk; nothing is forgotten"};
 inline constexpr Fault kFileChanged{"T4019", "somebody else changed, replaced or removed a stored object's file; it is checked again", "keep other programs out of the data folder; wrong bytes are never served"};
-inline constexpr Fault kCapFull{"T4016", "the store is full to its --max-bytes and nothing can be evicted; passing through without storing", "raise --max-bytes above the largest object and what is fetched at once; the disk itself is not full"};
 // clang-format on
 
 }  // namespace till::edge

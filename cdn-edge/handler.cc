@@ -138,8 +138,7 @@ Result<uint64_t> EdgeHandler::AskSize(const crypto::Sha256Digest& name) {
       auto size = courier_->ObjectSize(name);
       if (size.ok() || size.error().code != ErrorCode::kUnavailable) return size;
     }
-    if (parts_.link.canceled() || parts_.clock.MonotonicMs() >= give_up_ms ||
-        parts_.link.hopeless(options_.wait_ms)) {
+    if (parts_.link.canceled() || parts_.clock.MonotonicMs() >= give_up_ms || parts_.link.hopeless(options_.wait_ms)) {
       return Error{ErrorCode::kUnavailable, "the origin does not answer"};
     }
     parts_.clock.SleepMs(std::clamp<int64_t>(parts_.link.BackoffMs(), 1, 50));
@@ -202,10 +201,10 @@ http::Response EdgeHandler::ObjectResponse(const Pending& pending) const {
   line.cache = CacheVerdictName(pending.verdict);
   auto make_stream = [this, line, object = pending.object, exchange = pending.exchange, status = pending.status](
                          uint64_t first, uint64_t length) -> std::unique_ptr<http::BodyStream> {
-    auto stream = std::make_unique<ObjectStream>(
-        ObjectStream::Context{object, exchange, parts_.filler, parts_.link, parts_.catalog.memory(), parts_.clock,
-                              options_.wait_ms},
-        first, length);
+    auto stream =
+        std::make_unique<ObjectStream>(ObjectStream::Context{object, exchange, parts_.filler, parts_.link,
+                                                             parts_.catalog.memory(), parts_.clock, options_.wait_ms},
+                                       first, length);
     auto done = [this, line, first, length, status](uint64_t sent_bytes, bool complete) mutable {
       if (*status == 0) return;
       parts_.counters.bytes_served += sent_bytes;

@@ -75,8 +75,8 @@ class EdgeHandler : public http::Handler {
   std::mutex mutex_;
   std::map<crypto::Sha256Digest, std::vector<ExchangePtr>> resolving_;
   std::map<crypto::Sha256Digest, int64_t> absent_;  // until when, monotonic
-  http::WorkerPool asks_;   // metadata from the origin
-  http::WorkerPool sizes_;  // what waits through an outage for the length of a plain object
+  http::WorkerPool asks_;                           // metadata from the origin
+  http::WorkerPool sizes_;                          // what waits through an outage for the length of a plain object
   http::WorkerPool loads_;  // what needs the disk only: it must not queue behind a silent origin
 };
 

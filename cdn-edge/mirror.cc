@@ -90,7 +90,9 @@ Status Mirror::OpenClient() {
   return Ok();
 }
 
-bool Mirror::fresh() { return clock_.MonotonicMs() - tried_ms_ < options_.fresh_ms || link_.BackoffMs() > 0; }
+int64_t Mirror::FreshMs() { return link_.down() ? options_.fresh_while_down_ms : options_.fresh_ms; }
+
+bool Mirror::fresh() { return clock_.MonotonicMs() - tried_ms_ < FreshMs() || link_.BackoffMs() > 0; }
 
 bool Mirror::Due() { return clock_.MonotonicMs() - tried_ms_ >= options_.refresh_every_ms && link_.BackoffMs() == 0; }
 
@@ -98,7 +100,7 @@ Status Mirror::Refresh() {
   const int64_t asked_ms = clock_.MonotonicMs();
   const std::lock_guard lock(refresh_mutex_);
   const bool done_meanwhile = tried_ms_ > asked_ms;
-  if (done_meanwhile || clock_.MonotonicMs() - tried_ms_ < options_.fresh_ms) return last_;
+  if (done_meanwhile || clock_.MonotonicMs() - tried_ms_ < FreshMs()) return last_;
   if (link_.BackoffMs() > 0) return Error{ErrorCode::kUnavailable, "the origin is left alone for a while"};
   ++counters_.refreshes;
   last_ = RefreshLocked();

@@ -25,9 +25,10 @@ class Mirror {
  public:
   struct Options {
     std::string tenant = "DEFAULT";
-    std::string trusted_root_file;      // "": the first 1.root.json the origin gives is believed, and logged
-    int64_t fresh_ms = 1'000;           // a refresh younger than this answers for a new one
-    int64_t refresh_every_ms = 60'000;  // by itself, see Due()
+    std::string trusted_root_file;        // "": the first 1.root.json the origin gives is believed, and logged
+    int64_t fresh_ms = 1'000;             // a refresh younger than this answers for a new one
+    int64_t fresh_while_down_ms = 5'000;  // and so long while the origin is down: trying may take as long
+    int64_t refresh_every_ms = 60'000;    // by itself, see Due()
   };
   Mirror(const DataFolder& folder, Options options, OriginLink& link, Counters& counters, Clock& clock);
 
@@ -60,6 +61,7 @@ class Mirror {
     std::map<std::string, std::shared_ptr<const std::string>> files;
   };
 
+  int64_t FreshMs();
   Status OpenClient();
   Result<std::string> TrustedRoot();
   Status RefreshLocked();

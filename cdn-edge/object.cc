@@ -180,8 +180,8 @@ std::optional<CacheObject::Demand> CacheObject::OldestDemand(UnitState state, in
     // What lies past an unknown list, or behind a plain object's unchecked hash, wants what must come before it.
     const uint32_t unit = UnitAt(offset).value_or(0);
     if (units_[unit] != state || (state == UnitState::kMissing && !Fetchable(unit, now_ms))) continue;
-    if (oldest != nullptr && std::tie(oldest->waiter.since_ms, oldest->sequence) <=
-                                 std::tie(kept.waiter.since_ms, kept.sequence)) {
+    if (oldest != nullptr &&
+        std::tie(oldest->waiter.since_ms, oldest->sequence) <= std::tie(kept.waiter.since_ms, kept.sequence)) {
       continue;
     }
     oldest = &kept;

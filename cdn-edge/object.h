@@ -93,8 +93,8 @@ class CacheObject : public std::enable_shared_from_this<CacheObject> {
   // --- For those who fill ---
   // The next missing units: the oldest demand first, else (unless the object passes through) onward from the last.
   std::optional<Span> ClaimMissing(uint64_t max_bytes);
-  // The same among units that are on disk only, to be hashed; only for demand. All of a plain object whose units' hashes
-  // this process does not know yet.
+  // The same among units that are on disk only, to be hashed; only for demand. All of a plain object whose units'
+  // hashes this process does not know yet.
   std::optional<Span> ClaimUnchecked(uint64_t max_bytes);
   bool wants_fetch();
   bool wants_check();
@@ -216,7 +216,7 @@ class CacheObject : public std::enable_shared_from_this<CacheObject> {
   std::vector<bool> found_;  // by unit: on disk as far as anyone knows, but not promised
   Bytes restored_;           // bitmap from the index, until the list tells what it means
   std::vector<std::shared_ptr<Window>> windows_;
-  std::set<uint32_t> kept_;  // units in state kInMemory
+  std::set<uint32_t> kept_;                   // units in state kInMemory
   std::multimap<uint64_t, Waiting> waiters_;  // by offset
   std::map<uint32_t, BadUnit> bad_;
   uint64_t next_sequence_ = 0;

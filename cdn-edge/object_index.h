@@ -37,7 +37,7 @@ class ObjectIndex {
   Status PutCounters(const Counters& counters, int64_t since_unix_s);
   // What was kept of them; nullopt when nothing was. The time since when.
   Result<std::optional<int64_t>> LoadCounters(Counters& counters);
-  Result<std::vector<IndexRecord>> All();                  // records that do not parse are left out and deleted
+  Result<std::vector<IndexRecord>> All();  // records that do not parse are left out and deleted
 
  private:
   explicit ObjectIndex(std::unique_ptr<kv::Store> store) : store_(std::move(store)) {}

@@ -37,7 +37,7 @@ class ObjectStream : public http::BodyStream {
   Context context_;
   uint64_t position_;
   uint64_t end_;
-  int64_t waits_since_ms_ = -1;          // -1: not waiting
+  int64_t waits_since_ms_ = -1;           // -1: not waiting
   std::shared_ptr<const Window> window_;  // of the piece that is being sent
   std::shared_ptr<std::atomic<bool>>
       waiting_;  // true while a waiter of ours is with the object; shared with that waiter

@@ -50,6 +50,11 @@ const char* OriginLink::state() {
   return failures_ > 0 ? "down" : "ok";
 }
 
+bool OriginLink::down() {
+  const std::lock_guard lock(mutex_);
+  return failures_ > 0;
+}
+
 bool OriginLink::hopeless(int64_t patience_ms) {
   const std::lock_guard lock(mutex_);
   const int64_t now_ms = clock_.MonotonicMs();

@@ -34,9 +34,10 @@ class OriginLink {
 
   // How long to wait before asking again; 0 = now.
   int64_t BackoffMs();
-  // For people: "ok", "down" (the last request failed), "certificate not trusted" or "token refused" (until an object is
-  // answered again).
+  // For people: "ok", "down" (the last request failed), "certificate not trusted" or "token refused" (until an object
+  // is answered again).
   const char* state();
+  bool down();  // the last request failed
   // Nobody need wait: it refuses us, or has been away for `patience_ms` and is in its back-off.
   bool hopeless(int64_t patience_ms);
   // When bytes of an object last came from it, monotonic; far in the past before the first. Whoever waits for more of
@@ -67,8 +68,8 @@ class OriginLink {
   void Tell(const Error& error);
 
   std::atomic<int64_t> progress_ms_{-1'000'000'000};
-  unsigned failures_ = 0;    // in a row, those of one time counted once
-  int64_t failed_ms_ = 0;    // when the last of them was noted
+  unsigned failures_ = 0;  // in a row, those of one time counted once
+  int64_t failed_ms_ = 0;  // when the last of them was noted
   int64_t down_since_ms_ = 0;
   int64_t retry_at_ms_ = 0;
   bool told_down_ = false;

@@ -71,8 +71,7 @@ void ScrubPlain(Catalog& catalog, CacheObject& object, Pace& pace, ScrubReport& 
   object.Fail(Trouble::kRotten);
 }
 
-void ScrubOne(Catalog& catalog, Counters& counters, const crypto::Sha256Digest& name, Pace& pace,
-              ScrubReport& report) {
+void ScrubOne(Catalog& catalog, Counters& counters, const crypto::Sha256Digest& name, Pace& pace, ScrubReport& report) {
   const auto object = catalog.Find(name, Catalog::Use::kUpkeep);
   if (!object.ok()) return;  // evicted or forgotten meanwhile
   ++report.objects;

@@ -106,13 +106,14 @@ TEST_F(OutageTest, ThoseWhoWaitThroughAnOutageAreServed) {
   edge_->Start();
   ASSERT_EQ(edge_->Get("/DEFAULT/tuf/timestamp.json").status, 200);  // what is signed is known
   origin_.Stop();
-  EXPECT_EQ(Herd(60, [&] {
-              const uint64_t failures = (*edge_)->counters().origin_failures;
-              while ((*edge_)->counters().requests < 60 || (*edge_)->counters().origin_failures < failures + 8) {
-                std::this_thread::yield();
-              }
-              origin_.Restart();
-            }),
+  EXPECT_EQ(Herd(60,
+                 [&] {
+                   const uint64_t failures = (*edge_)->counters().origin_failures;
+                   while ((*edge_)->counters().requests < 60 || (*edge_)->counters().origin_failures < failures + 8) {
+                     std::this_thread::yield();
+                   }
+                   origin_.Restart();
+                 }),
             60U);
   EXPECT_LE(origin_.sent_bytes(payload_.hex), payload_.identity.size + payload_.identity.size / 100);
 }

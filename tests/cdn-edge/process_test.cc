@@ -155,7 +155,9 @@ TEST_F(ProcessTest, KilledInTheMiddleOfAFillItGoesOnFromWhatIsStored) {
   ASSERT_GE(before, position);
   Process edge(Serve());
   const std::string url = edge.AwaitReady();
-  const auto filled_so_far = [&] { return json::Parse(Get(url + "/status")->body).value()["bytes_filled"].AsInteger(); };
+  const auto filled_so_far = [&] {
+    return json::Parse(Get(url + "/status")->body).value()["bytes_filled"].AsInteger();
+  };
   const int64_t counted = filled_so_far();
   const auto reply = Get(url + "/a/" + payload_.hex);
   ASSERT_TRUE(reply.ok());

@@ -92,8 +92,7 @@ TEST_F(RotTest, AFileThatWasCutReplacedOrRemovedIsNotNoticedByClients) {
        [](const std::string& file) {
          ASSERT_TRUE(WriteAllAt(OpenFile(file, O_WRONLY).value().get(), 0, Noise(3'000'000, 9)).ok());
        }},
-      {"replaced",
-       [](const std::string& file) { ASSERT_TRUE(WriteFileAtomically(file, Noise(3'000'000, 8)).ok()); }},
+      {"replaced", [](const std::string& file) { ASSERT_TRUE(WriteFileAtomically(file, Noise(3'000'000, 8)).ok()); }},
       {"removed", [](const std::string& file) { ASSERT_EQ(unlink(file.c_str()), 0); }},
   };
   for (const Row& row : rows) {

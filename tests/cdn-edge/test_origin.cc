@@ -270,6 +270,7 @@ TestEdge::TestEdge(TestOrigin& origin) {
   options.origin.longest_backoff_ms = 100;
   options.mirror.trusted_root_file = FileExists(origin.root_file()) ? origin.root_file() : "";
   options.mirror.fresh_ms = 0;
+  options.mirror.fresh_while_down_ms = 0;
   options.handler.wait_ms = 10'000;
   options.server.loops = 1;
 }
