@@ -390,7 +390,8 @@ TEST(BootState, RefusesTransitionsOutOfTurn) {
   EXPECT_FALSE(till_boot_confirm(&record, 1, 0)) << "no trial";
   EXPECT_FALSE(till_boot_confirm(&record, 0, 0));
   EXPECT_FALSE(till_boot_mark_failed(&record, 1, TILL_BOOT_REASON_HEALTH)) << "no trial";
-  EXPECT_FALSE(till_boot_confirm(&record, TILL_BOOT_NO_SLOT, 0)) << "what stands there when there is no trial";
+  till_boot_record no_floor = Factory(0, 0);
+  EXPECT_FALSE(till_boot_confirm(&no_floor, TILL_BOOT_NO_SLOT, 0)) << "what stands there when there is no trial";
   EXPECT_FALSE(till_boot_mark_failed(&record, TILL_BOOT_NO_SLOT, TILL_BOOT_REASON_HEALTH));
   till_boot_record fresh;
   EXPECT_FALSE(till_boot_factory(&fresh, 2, "1", 0, 0));

@@ -3,8 +3,10 @@ import os, re, subprocess, sys
 
 import guards
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-HERE = os.path.join(ROOT, "tools", "mutants")
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+from sources import ROOT, files  # noqa: E402
+
 WORK = os.path.join(ROOT, "build", "mutants")
 TREE, BUILD = os.path.join(WORK, "tree"), os.path.join(WORK, "build")
 
@@ -13,16 +15,10 @@ NOT_RUN = re.compile(r"network_fault|process_fault|power_|_memory_test$|check_|b
                      r"|qemu|delta_reference_pairs")
 
 
-def sources():
-    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True,
-                           text=True).stdout.splitlines()
-    return [name for name in names if os.path.isfile(os.path.join(ROOT, name))]
-
-
 def find_guards():
     """Every guard of the tree, by id."""
     found = {}
-    for path in sources():
+    for path in files():
         if guards.module_of(path):
             with open(os.path.join(ROOT, path)) as file:
                 for guard in guards.scan(path, file.read())[0]:
@@ -46,7 +42,7 @@ def write_if_changed(path, data, mode):
 def write_tree():
     """Only what changed is written: what has not changed is not compiled again."""
     wanted = set()
-    for path in sources():
+    for path in files():
         wanted.add(path)
         with open(os.path.join(ROOT, path), "rb") as file:
             data = file.read()
@@ -58,7 +54,8 @@ def write_tree():
             path = os.path.join(folder, name)
             if not os.path.islink(path) and os.path.relpath(path, TREE) not in wanted:
                 os.remove(path)
-    if not os.path.islink(os.path.join(TREE, ".cache")):   # the pinned codecs' sources
+    os.makedirs(os.path.join(ROOT, ".cache"), exist_ok=True)   # the pinned codecs' sources
+    if not os.path.islink(os.path.join(TREE, ".cache")):
         os.symlink(os.path.join(ROOT, ".cache"), os.path.join(TREE, ".cache"))
 
 

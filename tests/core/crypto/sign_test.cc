@@ -44,6 +44,14 @@ struct OpensslKey {
 };
 
 OpensslKey Ec(const char* group) { return {{EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", group), EVP_PKEY_free}}; }
+OpensslKey RsaForPssOnly() {  // another type of OpenSSL's, with rules of its own in the key
+  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA_PSS, nullptr);
+  EVP_PKEY* key = nullptr;
+  EXPECT_EQ(EVP_PKEY_keygen_init(context), 1);
+  EXPECT_EQ(EVP_PKEY_keygen(context, &key), 1);
+  EVP_PKEY_CTX_free(context);
+  return {{key, EVP_PKEY_free}};
+}
 OpensslKey Rsa(size_t bits) { return {{EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", bits), EVP_PKEY_free}}; }
 
 TEST(PrivateKey, SignsWhatItsPublicKeyVerifies) {
@@ -241,6 +249,7 @@ TEST(PublicKey, IsOnlyOfTheKindItsRecordNames) {
   EXPECT_FALSE(PublicKey::FromPem(KeyKind::kEcdsaP256, Ec("P-384").PublicPem()).ok());
   EXPECT_FALSE(PublicKey::FromPem(KeyKind::kEcdsaP256, Ec("secp256k1").PublicPem()).ok());
   EXPECT_FALSE(PublicKey::FromPem(KeyKind::kRsaPss, Rsa(1024).PublicPem()).ok());
+  EXPECT_FALSE(PublicKey::FromPem(KeyKind::kRsaPss, RsaForPssOnly().PublicPem()).ok());
   EXPECT_EQ(PublicKey::FromEd25519(Bytes(31)).error().code, ErrorCode::kInvalid);
   EXPECT_EQ(PublicKey::FromPem(KeyKind::kEd25519, "rubbish").error().code, ErrorCode::kInvalid);
 }

@@ -291,6 +291,9 @@ TEST(Send, WhatCannotBeSentIsKInvalid) {
     EXPECT_EQ(reply.error().code, ErrorCode::kInvalid) << url;
     EXPECT_STREQ(reply.error().what, "not a usable URL") << url;
   }
+  for (const std::string& path : {std::string("\xc3\xa9"), std::string(1 << 20, 'a')}) {
+    EXPECT_EQ(client.Send({.url = "http://127.0.0.1:1/" + path}).error().code, ErrorCode::kInvalid);
+  }
   for (const char* method : {"", "GE T", "GET\r\nX: y"}) {
     EXPECT_EQ(client.Send({.method = method, .url = "http://127.0.0.1:1/"}).error().code, ErrorCode::kInvalid)
         << method;
