@@ -5,7 +5,8 @@ The mirrors are the ones this machine's apt already uses; entries for other dist
 What is fetched is kept in the cache: TILL_CACHE, or the tree's own .cache where there is one, or tillrace in the
 user's cache folder (so that another clone fetches nothing again). All that came from a mirror lies in its archives/.
 
-usage: apt_state.py        prints the cache's folder
+usage: apt_state.py                 prints the cache's folder
+       apt_state.py sources DIR     writes this machine's Debian 12 entries as DIR/debian.sources and DIR/debian.list
   TILL_APT_SOURCES=FOLDER   sources.list and sources.list.d are read there instead of in /etc/apt
 """
 import functools, glob, os, re, subprocess, sys, time
@@ -47,6 +48,12 @@ def debian_sources(kind):
     return "\n\n".join(deb822) + "\n", "\n".join(lines) + "\n"
 
 
+def write_sources(kind, folder):
+    for name, text in zip(("debian.sources", "debian.list"), debian_sources(kind)):
+        with open(os.path.join(folder, name), "w") as out:
+            out.write(text)
+
+
 def lower(a, b):
     """Debian's order of versions, for sorted(key=VERSION_ORDER)."""
     if a == b:
@@ -76,10 +83,9 @@ class AptState:
     def prepare(self):
         for folder in (self.folder + "/lists/partial", self.folder + "/sources", ARCHIVES + "/partial"):
             os.makedirs(folder, exist_ok=True)
-        deb822, lines = debian_sources(self.kind)
-        for name, text in (("sources/debian.sources", deb822), ("sources/debian.list", lines), ("status", ""),
-                           ("preferences", "")):
-            self.write(name, text)
+        write_sources(self.kind, self.folder + "/sources")
+        self.write("status", "")
+        self.write("preferences", "")
         self.write("apt.conf", f'''APT::Architecture "mipsel"; APT::Architectures {{ "mipsel"; }};
 Dir::State "{self.folder}"; Dir::State::status "{self.folder}/status"; Dir::State::lists "{self.folder}/lists";
 Dir::Cache "{self.folder}"; Dir::Cache::archives "{ARCHIVES}"; Dir::Log "{self.folder}";
@@ -112,4 +118,7 @@ Debug::NoLocking "true";
 
 
 if __name__ == "__main__":
-    print(cache_folder())
+    if sys.argv[1:2] == ["sources"] and len(sys.argv) == 3:
+        write_sources("deb", sys.argv[2])
+    else:
+        print(cache_folder())

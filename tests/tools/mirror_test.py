@@ -253,15 +253,15 @@ class MirrorTest(unittest.TestCase):
         for suite, version in zip(SUITES, ("1", "2")):
             self.archive.package(suite, "libx", version, source="x", there=version == "1")
             self.archive.package(suite, "libx-dev", version, depends=f"libx (= {version})", source="x")
-        done = self.good("mipsel_apt.py", "closure", self.work + "/root", "libx-dev")
+        done = self.good("mipsel_apt.py", "closure", self.work + "/tree", "libx-dev")
         self.assertIn("libx 2 is listed", done.stderr)
         for name in ("libx", "libx-dev"):
-            with open(f"{self.work}/root/usr/share/{name}/version", encoding="ascii") as unpacked:
+            with open(f"{self.work}/tree/usr/share/{name}/version", encoding="ascii") as unpacked:
                 self.assertEqual(unpacked.read(), "1")
 
     def test_packages_that_nobody_has_are_named_with_their_place(self):
         self.archive.package("bookworm", "app", "1", there=False)
-        for command in (["ends", "app"], ["closure", self.work + "/root", "app"], ["download", "app=1"]):
+        for command in (["ends", "app"], ["closure", self.work + "/tree", "app"], ["download", "app=1"]):
             done = self.tool("mipsel_apt.py", *command)
             self.assertNotEqual(done.returncode, 0, command)
             for part in ("app", self.archives):
