@@ -24,6 +24,9 @@ Needs mksquashfs and Debian's mipsel strip (./dev setup).
 """
 import pathlib, shutil, subprocess, sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+from apt_state import cache_folder  # noqa: E402
+
 TOP = pathlib.Path(__file__).resolve().parent.parent
 APT = TOP / "tools/mipsel_apt.py"
 PACKAGES = """libc6 libgcc-s1 libatomic1 libstdc++6 libcrypt1 zlib1g busybox openssl libssl3 curl libcurl4
@@ -69,7 +72,8 @@ def published(packages):
 
 def kernels():
     """The published kernel images of the flavour, lowest version first: at least two."""
-    listed = run("apt-cache", "-c", TOP / ".cache/mipsel-apt/apt.conf", "pkgnames", "linux-image-6").split()
+    conf = pathlib.Path(cache_folder()) / "mipsel-apt/apt.conf"
+    listed = run("apt-cache", "-c", conf, "pkgnames", "linux-image-6").split()
     names = [name for name in listed if name.endswith(FLAVOUR)]
     found = sorted((versions[-1], name) for name, versions in published(names).items())
     if len(found) < 2:

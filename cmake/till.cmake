@@ -100,6 +100,19 @@ function(till_program name)
   endif()
 endfunction()
 
+# The unit tests are those of these folders that start no program of ours (no add_dependencies): labelled "unit", built
+# by `unit_tests`. ./dev test runs them with sanitizers in every commit.
+set(TILL_UNIT_FOLDERS "^(core|delta|device|cdn-edge|server)(/|$)")
+add_custom_target(unit_tests)
+function(till_note_unit_test name)   # called at the end of its folder, when its dependencies are known
+  file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR})
+  get_target_property(starts ${name} MANUALLY_ADDED_DEPENDENCIES)
+  if(folder MATCHES ${TILL_UNIT_FOLDERS} AND NOT starts)
+    set_property(TEST ${name} APPEND PROPERTY LABELS unit)
+    add_dependencies(unit_tests ${name})
+  endif()
+endfunction()
+
 # till_test(name SOURCES ... DEPENDS ... [TIMEOUT seconds] [LABELS ...]): one gtest program = one ctest entry.
 function(till_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
@@ -114,6 +127,7 @@ function(till_test name)
     set(ARG_TIMEOUT 300)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+  cmake_language(EVAL CODE "cmake_language(DEFER CALL till_note_unit_test ${name})")
 endfunction()
 
 add_custom_target(fuzzers)

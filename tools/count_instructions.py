@@ -12,12 +12,15 @@ bench/instruction_counter.c, a TCG plugin that counts every executed guest instr
 instructions, not cycles: nothing here knows of caches. The plugin's header comes from Debian's qemu source package.
 Needs: qemu-user, the mipsel preset configured (./dev build does it after ./dev setup).
 """
-import argparse, glob, os, pathlib, subprocess, sys, tarfile, tempfile
+import argparse, os, pathlib, subprocess, sys, tarfile, tempfile
+
+from apt_state import cache_folder
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 APT = TOP / "tools/mipsel_apt.py"
+SOURCE = TOP / "tools/debian_source.py"
 BUILD = TOP / "build/mipsel"
-CACHE = pathlib.Path(os.environ.get("TILL_CACHE", TOP / ".cache")) / "qemu-plugin"
+CACHE = pathlib.Path(cache_folder()) / "qemu-plugin"
 
 
 def run(*command, **more):
@@ -27,8 +30,7 @@ def run(*command, **more):
 def header():
     """qemu-plugin.h of the source package; its folder."""
     if not (CACHE / "qemu-plugin.h").exists():
-        folder = run(APT, "source-files", "qemu").strip().splitlines()[-1]
-        archive = max(glob.glob(f"{folder}/qemu_*.orig.tar.*"), key=os.path.getmtime)
+        archive = next(path for path in run(SOURCE, "files", "qemu").splitlines() if ".orig.tar." in path)
         with tarfile.open(archive) as tar:
             member = next(m for m in tar if m.name.endswith("include/qemu/qemu-plugin.h"))
             CACHE.mkdir(parents=True, exist_ok=True)

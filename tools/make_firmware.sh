@@ -3,22 +3,22 @@
 #   rootfs-1.0.0.squashfs  rootfs-1.1.0.squashfs  rootfs-1.1.1-bad.squashfs  firmware.txt (what they are made of)
 # A small root file system from Debian's mipsel packages, packed as OpenWrt packs its own (squashfs-xz, 256 KiB blocks).
 # 1.0.0 takes the lowest published version of each package, 1.1.0 the highest; the till's application and its
-# configuration change too. The same packages give the same bytes; downloads and images are kept in .cache/.
-#   TILL_CACHE=DIR   another cache (an empty one rebuilds everything)
+# configuration change too. The same packages give the same bytes; downloads and images are kept in the
+# cache (tools/apt_state.py).   TILL_CACHE=DIR   another cache (an empty one rebuilds everything)
 set -eu
 umask 022
 [ $# -eq 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 mkdir -p "$1"; out=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
-cache=${TILL_CACHE:-$PWD/.cache}
+cache=$(python3 tools/apt_state.py)
 unset SOURCE_DATE_EPOCH   # mksquashfs refuses it beside -mkfs-time
 
 packages="libc6 libgcc-s1 libatomic1 libcrypt1 zlib1g busybox openssl libssl3 openssh-client openssh-server
   openssh-sftp-server libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libselinux1
   libpcre2-8-0 libpam0g libaudit1 libcap-ng0 libwrap0 libnsl2 libtirpc3 libsystemd0 liblzma5 liblz4-1 libzstd1
   libgcrypt20 libgpg-error0 libcap2 libsqlite3-0 tzdata"
-plan=$(python3 tools/mipsel_apt.py versions $packages)
-key=$( { cat "$0"; echo "$plan"; mksquashfs -version | head -n 1; } | sha256sum | cut -c1-16)
+plan=$(python3 tools/mipsel_apt.py ends $packages)
+key=$( { cat "$0"; echo "$plan" | cut -d" " -f1-3; mksquashfs -version | head -n 1; } | sha256sum | cut -c1-16)
 images=$cache/firmware-$key
 
 # pos_app VERSION DISCOUNT: the till's application; --selftest is what a health check asks.
@@ -45,11 +45,12 @@ esac
 APP
 }
 
-# tree DIR FIRST|LAST VERSION: unpacks the packages and leaves out what a terminal has no room for.
+# tree DIR LOWEST|HIGHEST VERSION: unpacks the packages and leaves out what a terminal has no room for.
 tree() {
   rm -rf "$1" && mkdir -p "$1"
-  specs=$(echo "$plan" | awk -v which="$2" '{print $1 "=" (which == "FIRST" ? $2 : $NF)}')
-  python3 tools/mipsel_apt.py download $specs | while read -r deb; do dpkg-deb -x "$deb" "$1"; done
+  echo "$plan" | while read -r _ _ _ lowest highest; do
+    [ "$2" = LOWEST ] && dpkg-deb -x "$lowest" "$1" || dpkg-deb -x "$highest" "$1"
+  done
   (cd "$1" && rm -rf usr/share/doc usr/share/man usr/share/lintian usr/share/bug usr/share/locale usr/share/runit \
      usr/share/initramfs-tools usr/share/apport usr/share/perl5 usr/lib/*/gconv usr/lib/*/audit \
      usr/lib/*/perl* lib/systemd usr/lib/systemd etc/init.d etc/default var \
@@ -71,9 +72,9 @@ pack() {  # pack TREE FILE: fixed times and owner, files in name order
 build() {
   work=$cache/firmware-work; rm -rf "$work" "$images.new"; mkdir -p "$work" "$images.new"
   echo "Making two firmware releases from Debian's mipsel packages (about a minute)" >&2
-  tree "$work/1.0.0" FIRST 1.0.0
+  tree "$work/1.0.0" LOWEST 1.0.0
   pos_app 1.0.0 0 0 >"$work/1.0.0/usr/bin/pos-app"
-  tree "$work/1.1.0" LAST 1.1.0
+  tree "$work/1.1.0" HIGHEST 1.1.0
   pos_app 1.1.0 20 20 >"$work/1.1.0/usr/bin/pos-app"
   chmod 755 "$work"/*/usr/bin/pos-app
   pack "$work/1.0.0" "$images.new/rootfs-1.0.0.squashfs"
@@ -83,7 +84,7 @@ build() {
   pos_app 1.1.1 40 20 >"$work/1.1.0/usr/bin/pos-app"
   pack "$work/1.1.0" "$images.new/rootfs-1.1.1-bad.squashfs"
   {
-    echo "$plan" | awk 'NF > 2 {print "changed  " $1 "  " $2 " -> " $NF; n++} NF == 2 {same = same " " $1}
+    echo "$plan" | awk '$2 != $3 {print "changed  " $1 "  " $2 " -> " $3; n++} $2 == $3 {same = same " " $1}
       END {if (!n) print "note  each package has one version now: only pos-app and its configuration differ"
            print "same    " same}'
     echo "changed  pos-app  1.0.0 -> 1.1.0 (ours: one program and its configuration /etc/pos/till.conf)"

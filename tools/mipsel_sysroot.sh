@@ -1,11 +1,11 @@
 #!/bin/sh
 # Makes build/mipsel-sysroot: the third-party libraries of the terminal, from Debian's mipsel packages, for the mipsel
 # preset to link with and for qemu-mipsel-static to load. The C library's headers come from the cross compiler; its
-# shared objects from here. Idempotent: does nothing while this script, its helper and the sysroot agree.
+# shared objects from here. Idempotent: does nothing while this script, what it calls and the sysroot agree.
 set -eu
 cd "$(dirname "$0")/.."
 sysroot=build/mipsel-sysroot
-stamp=$(cat tools/mipsel_sysroot.sh tools/mipsel_apt.py | sha256sum | cut -c1-64)
+stamp=$(cat tools/mipsel_sysroot.sh tools/mipsel_apt.py tools/apt_state.py | sha256sum | cut -c1-64)
 [ "$(cat $sysroot/.stamp 2>/dev/null)" = "$stamp" ] && exit 0
 
 echo "Making $sysroot from Debian's mipsel packages" >&2

@@ -48,7 +48,7 @@ def put(text, path):
 
 def prepare_source():
     if not os.path.exists(os.path.join(SOURCE, "Makefile")):
-        run("python3", os.path.join(ROOT, "tools", "mipsel_apt.py"), "source", SOURCE, "u-boot")
+        run("python3", os.path.join(ROOT, "tools", "debian_source.py"), "unpack", SOURCE, "u-boot")
     for name, before, line in HOOKS:
         path = os.path.join(SOURCE, name)
         text = open(path).read()

@@ -51,7 +51,8 @@ int RunAndWait(const std::vector<std::string>& words, const std::vector<std::str
   posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
   posix_spawn_file_actions_addopen(&actions, 2, output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
   pid_t child = 0;
-  EXPECT_EQ(posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), variables.data()), 0);
+  EXPECT_EQ(posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), variables.data()), 0)
+      << "cannot start " << arguments[0];
   posix_spawn_file_actions_destroy(&actions);
   int status = 0;
   waitpid(child, &status, 0);

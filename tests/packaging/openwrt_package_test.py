@@ -220,11 +220,11 @@ class OpenWrtPackage(unittest.TestCase):
         for part in re.search(r"^TILLRACE_PARTS:=(.*)", text, re.M).group(1).split():
             into = f"{tree}/{part}"
             (shutil.copytree if os.path.isdir(f"{SOURCE}/{part}") else shutil.copy)(f"{SOURCE}/{part}", into)
-        for name in ("pinned_codecs.py", "pinned_codecs.json"):
+        for name in re.search(r"^TILLRACE_TOOLS:=(.*)", text, re.M).group(1).split():
             shutil.copy(f"{SOURCE}/tools/{name}", tree + "/tools")
         options = re.search(r"^CMAKE_OPTIONS \+= (.*)", text, re.M).group(1).split()
         programs = re.search(r"Build/Compile/Default,(.*)\)", text).group(1).split()
-        env = {**os.environ, "TILL_CACHE": os.environ.get("TILL_CACHE", SOURCE + "/.cache")}   # nothing is fetched
+        env = {**os.environ, "TILL_CACHE": apt_state.cache_folder()}   # nothing is fetched
         for command in (["cmake", "-G", "Ninja", "-S", tree, "-B", tree + "/out", *options],
                         ["ninja", "-C", tree + "/out", "-n", *programs]):
             done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
@@ -237,5 +237,7 @@ if __name__ == "__main__":
     parser.add_argument("--source", required=True)
     arguments = parser.parse_args()
     BIN, SOURCE = os.path.abspath(arguments.bin), os.path.abspath(arguments.source)
+    sys.path.insert(0, SOURCE + "/tools")
+    import apt_state
     FILES = SOURCE + "/packaging/openwrt/tilld/files"
     unittest.main(argv=[sys.argv[0]], verbosity=0)

@@ -107,15 +107,17 @@ void PrintSummaryJson(const Stage& stage, const StoryOutcome& outcome, size_t te
   std::printf("%s\n", json::Write(summary).c_str());
 }
 
-void KeepRunning(const Stage& stage) {
-  std::printf(
-      "\n still running (--keep); try, in another terminal:\n"
-      "   export TILL_URL=%s TILL_TOKEN=%s\n   %s/tillctl device ls\n   %s/tillctl device get pos-20\n   %s/tillctl "
-      "rollout ls\n"
-      "   %s/tillctl edge ls\n   %s/tillctl doctor\n Ctrl-C ends it. Everything lies in %s\n",
-      stage.hub_url().c_str(), stage.admin_token().c_str(), stage.bin_folder().c_str(), stage.bin_folder().c_str(),
-      stage.bin_folder().c_str(), stage.bin_folder().c_str(), stage.bin_folder().c_str(), stage.folder().c_str());
-  std::fflush(stdout);
+// Until Ctrl-C or SIGTERM. `out`: where people read; the other one may be a program's.
+void KeepRunning(Stage& stage, FILE* out) {
+  std::fprintf(out, "\n still running (--keep); try, in another terminal:\n   export TILL_URL=%s TILL_TOKEN=%s\n",
+               stage.hub_url().c_str(), stage.admin_token().c_str());
+  const std::string rolled_back = stage.terminals().back()->spec().id;
+  for (const std::string& words : {std::string("device ls"), "device get " + rolled_back, std::string("rollout ls"),
+                                   std::string("edge ls"), std::string("doctor")}) {
+    std::fprintf(out, "   %s/tillctl %s\n", stage.bin_folder().c_str(), words.c_str());
+  }
+  std::fprintf(out, " Ctrl-C ends it. Everything lies in %s\n", stage.folder().c_str());
+  std::fflush(nullptr);
   sigset_t wanted;
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGINT);
@@ -147,7 +149,6 @@ int RunDemo(const DemoOptions& options, bool json) {
   if (const Status played = story.Play(); !played.ok()) {
     return Fail(kDemoStory, (*stage)->hub().error_context() + ", see " + (*stage)->folder(), &played.error());
   }
-  if (options.keep) KeepRunning(**stage);
   const Result<StoryOutcome> outcome = story.Conclude();
   if (!outcome.ok()) return Fail(kDemoStory, (*stage)->folder(), &outcome.error());
   const Result<std::string> mips_hash = RebuildOnMips(**stage, options);
@@ -159,6 +160,7 @@ int RunDemo(const DemoOptions& options, bool json) {
     PrintSummary(**stage, *outcome, terminals, *mips_hash);
   }
   for (const std::string& fault : outcome->faults) Fail(kDemoStory, fault);
+  if (options.keep) KeepRunning(**stage, json ? stderr : stdout);
   return outcome->faults.empty() && (mips_hash->empty() || *mips_hash == ToHex((*stage)->new_image().sha256)) ? 0 : 1;
 }
 

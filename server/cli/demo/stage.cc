@@ -270,11 +270,4 @@ Status Stage::MakeTerminals(unsigned count) {
   return Ok();
 }
 
-void Stage::Close() {
-  for (const auto& terminal : terminals_) terminal->Stop();
-  edges_[0].reset();
-  edges_[1].reset();
-  hub_.reset();
-}
-
 }  // namespace till::cli::demo

@@ -1,5 +1,5 @@
 // Sets the demo up with the product's own programs, as a person would by hand: keys, three releases, a hub, two edges,
-// the terminals. Everything lives in one folder and ends with the Stage.
+// the terminals. Everything lives in one folder and ends with the Stage: terminals first, then edges, then the hub.
 #pragma once
 
 #include <functional>
@@ -55,8 +55,6 @@ class Stage {
   const std::string& bin_folder() const { return bin_folder_; }
   // Ends the second edge as an operator would (SIGTERM).
   void StopSecondEdge() { edges_[1].reset(); }
-  // Ends terminals first, then edges, then the hub; logs are complete afterwards.
-  void Close();
 
  private:
   Stage() = default;

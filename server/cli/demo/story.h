@@ -27,9 +27,9 @@ struct StoryOutcome {
 class Story {
  public:
   Story(Stage& stage, Narrate narrate) : stage_(stage), narrate_(std::move(narrate)) {}
-  // Plays it; an Error when it could not go on (the hub gone, a time limit).
+  // Plays it; an Error when it could not go on (the hub gone, a standstill of five minutes).
   Status Play();
-  // Ends the stage's terminals and servers and adds up.
+  // Adds up, while everything still runs.
   Result<StoryOutcome> Conclude();
 
  private:
@@ -42,6 +42,7 @@ class Story {
   Result<bool> Finished();
   void Tell();
   void CheckSlots(StoryOutcome& outcome);
+  Status ReadLogs(StoryOutcome& outcome);
   Status ReadReports(StoryOutcome& outcome);
   Status ReadEdgeCounters();
 
@@ -53,6 +54,7 @@ class Story {
   uint64_t power_cut_at_bytes_ = 0;
   uint64_t edge_filled_bytes_ = 0;
   std::string last_line_;
+  int64_t told_at_ms_ = 0;
   json::Value rollout_;
   json::Value bad_target_;
   std::vector<std::string> of_second_edge_;  // terminals that try edge-2 first
