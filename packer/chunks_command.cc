@@ -38,10 +38,11 @@ int Make(const GlobalOptions& options, const Arguments& arguments) {
 }
 
 Result<ChunkCost> Assemble(const Arguments& arguments) {
-  if (arguments.out.empty()) return PlayChunks(arguments.from, arguments.object, nullptr);
+  if (arguments.out.empty()) return PlayChunks(arguments.from, arguments.object, {});
   const std::string unfinished = arguments.out + ".unfinished";
   FileSink sink = TILL_TRY(FileSink::Create(unfinished));
-  Result<ChunkCost> cost = PlayChunks(arguments.from, arguments.object, &sink);
+  FileSource written = TILL_TRY(FileSource::Open(unfinished));
+  Result<ChunkCost> cost = PlayChunks(arguments.from, arguments.object, {&sink, &written});
   const Status finished = cost.ok() ? sink.Finish() : Status(cost.error());
   std::error_code failed;
   if (finished.ok()) {
