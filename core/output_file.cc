@@ -103,6 +103,11 @@ OutputFile::~OutputFile() {
 
 Status OutputFile::Write(ByteView bytes) { return WriteAll(fd_.get(), bytes); }
 
+Result<FileSource> OutputFile::ReadBack() const {
+  if (unfinished_.empty()) return Error{ErrorCode::kUnsupported, "what is written through cannot be read again"};
+  return FileSource::Open(unfinished_);
+}
+
 Status OutputFile::Finish() {
   // Pipes and most character devices have nothing to make durable, and say so.
   const bool synced = fsync(fd_.get()) == 0 || (unfinished_.empty() && (errno == EINVAL || errno == ENOTSUP));

@@ -24,6 +24,8 @@ class OutputFile : public Sink {
   ~OutputFile() override;
 
   Status Write(ByteView bytes) override;
+  // Reads what was written so far, as it grows. kUnsupported where it is written through.
+  Result<FileSource> ReadBack() const;
   // Once, at the end: only then is there a file.
   Status Finish() override;
 

@@ -140,6 +140,7 @@ bool ChunkInstallation::StartAt(uint64_t durable_bytes) {
   options.base = base_ ? &*base_ : nullptr;
   options.base_bytes = base_ ? base_->size() : 0;
   options.target = &target_;
+  options.written = input_.slot->reads_back() ? input_.slot : nullptr;
   options.max_arena_bytes = input_.arena_bytes;
   auto made = delta::ChunkAssembler::Create(options);
   if (!made.ok()) return Fail(made.error()), false;

@@ -144,7 +144,7 @@ class Comparison {
   }
 
   BuildWarning Judge(const std::string& path, const Pair& pair) const {
-    if (path == kInodeTable) {
+    if (path.starts_with(kInodeTable)) {
       if (ChangedTimes(pair, target_.files().size()) * 2 < target_.files().size()) return {};
       return {"times of files", "most files carry another time than in the release before",
               "set SOURCE_DATE_EPOCH for the whole build, or give mksquashfs -all-time with a fixed time"};

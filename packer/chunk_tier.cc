@@ -72,23 +72,25 @@ Status MakeChunkObject(const std::string& image_path, Sink& out, unsigned averag
   return Ok();
 }
 
-Result<ChunkCost> PlayChunks(const std::string& base_path, const std::string& object_path, Sink* target) {
+Result<ChunkCost> PlayChunks(const std::string& base_path, const std::string& object_path, const ChunkOutput& output) {
   FileSource object = TILL_TRY(FileSource::Open(object_path));
   const delta::ChunkFile file = TILL_TRY(delta::OpenChunkFile(object));
   FileSource base(UniqueFd(), 0);
   if (!base_path.empty()) base = TILL_TRY(FileSource::Open(base_path));
-  SinkWriter writer(target);
+  SinkWriter writer(output.sink);
   delta::AssemblerOptions options;
   options.index = &file.index;
   options.base = base_path.empty() ? nullptr : &base;
   options.base_bytes = base.size();
   options.target = &writer;
+  MemorySource anything{ByteView()};  // a plan asks whether, and reads nothing
+  options.written = output.sink == nullptr ? &anything : output.written;
   options.max_arena_bytes = delta::ChunkAssembler::ArenaBytesFor(file.index);
   const std::unique_ptr<delta::ChunkAssembler> assembler = TILL_TRY(delta::ChunkAssembler::Create(options));
   TILL_TRY(assembler->Scan());
   const ChunkCost cost{file.index_bytes, assembler->missing_bytes(), assembler->range_count(), options.max_arena_bytes,
                        file.index.target_bytes};
-  if (target != nullptr) TILL_TRY(FetchRanges(*assembler, object, file.pack_offset()));
+  if (output.sink != nullptr) TILL_TRY(FetchRanges(*assembler, object, file.pack_offset()));
   return cost;
 }
 

@@ -25,7 +25,14 @@ struct ChunkCost {
   uint64_t total_bytes() const { return index_bytes + missing_bytes + (ranges + 1) * 500; }
 };
 
-// `base_path` "" = a terminal that holds nothing. `target` may be null: then only the plan is made.
-Result<ChunkCost> PlayChunks(const std::string& base_path, const std::string& object_path, Sink* target);
+// Where the image goes, and what reads it back while it is written; null: nothing can, and repeats are read again from
+// the object.
+struct ChunkOutput {
+  Sink* sink = nullptr;  // null: only the plan is made, that of a terminal which reads back
+  Source* written = nullptr;
+};
+
+// `base_path` "" = a terminal that holds nothing.
+Result<ChunkCost> PlayChunks(const std::string& base_path, const std::string& object_path, const ChunkOutput& output);
 
 }  // namespace till::packer

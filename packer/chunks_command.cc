@@ -50,7 +50,13 @@ int Apply(const GlobalOptions& options, const Arguments& arguments) {
     if (!opened.ok()) return Fail(options, kExitFailed, kOutputUnwritable, arguments.out, &opened.error());
     out.emplace(std::move(opened).value());
   }
-  const Result<ChunkCost> cost = PlayChunks(arguments.from, arguments.object, out ? &*out : nullptr);
+  // What was written counts as held, where it can be read again: not behind a pipe or a device.
+  std::optional<FileSource> written;
+  if (out) {
+    if (Result<FileSource> beside = out->ReadBack(); beside.ok()) written.emplace(std::move(beside).value());
+  }
+  const Result<ChunkCost> cost =
+      PlayChunks(arguments.from, arguments.object, {out ? &*out : nullptr, written ? &*written : nullptr});
   if (!cost.ok()) {
     const bool broken = cost.error().code == ErrorCode::kCorrupt || cost.error().code == ErrorCode::kUnsupported;
     return Fail(options, broken ? kExitVerification : kExitFailed, broken ? kNotAPayload : kPayloadNotMade,

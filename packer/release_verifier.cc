@@ -81,7 +81,7 @@ Status AssembleAll(const std::string& path, const crypto::Sha256Digest& image, V
   if (TILL_TRY(delta::OpenChunkFile(file)).index.target_sha256 != image)
     return Error{ErrorCode::kRefused, "its index names another image than the signed one"};
   NullSink target;
-  TILL_TRY(PlayChunks("", path, &target));
+  TILL_TRY(PlayChunks("", path, {&target, nullptr}));
   verified.applied = true;
   return Ok();
 }

@@ -115,7 +115,7 @@ class Simulation {
         if (payload.kind == PayloadRecord::Kind::kFull) group.full = WayOf("full", payload);
         if (payload.is_delta() && payload.base == old.image_sha256) group.delta = WayOf("delta", payload);
         if (payload.kind == PayloadRecord::Kind::kChunks && FileExists(base_path)) {
-          const ChunkCost cost = TILL_TRY(PlayChunks(base_path, folder + payload.file, nullptr));
+          const ChunkCost cost = TILL_TRY(PlayChunks(base_path, folder + payload.file, {}));
           group.chunks = {"chunks", cost.total_bytes(), cost.arena_bytes, 0, true};
         }
       }

@@ -37,6 +37,7 @@ Result<uint64_t> ChunkAssembler::SkipWritten(Source& written, uint64_t durable_b
     TILL_TRY(ReadFully(written, next_offset_, part));
     if (NameOf(part) != entry.name) break;
     hash_.Update(part);
+    in_hand_ = next_;
     next_offset_ += entry.length;
     ++next_;
   }
@@ -45,13 +46,15 @@ Result<uint64_t> ChunkAssembler::SkipWritten(Source& written, uint64_t durable_b
 
 Status ChunkAssembler::Scan() {
   if (options_.base != nullptr) {
-    const uint64_t bytes = std::min<uint64_t>({options_.base_bytes, options_.base->size(), kMissing});
+    const uint64_t bytes = std::min<uint64_t>({options_.base_bytes, options_.base->size(), kWritten});
     ChunkReader reader(*options_.base, bytes, options_.index->average_log2);
     for (ByteView chunk = TILL_TRY(reader.Next()); !chunk.empty(); chunk = TILL_TRY(reader.Next())) {
       Mark(NameOf(chunk), static_cast<uint32_t>(chunk.size()), reader.offset());
     }
   }
   MergeNear();
+  MarkRepeats();
+  in_hand_ = kNone;
   return Ok();
 }
 
@@ -83,6 +86,27 @@ void ChunkAssembler::MergeNear() {
   }
 }
 
+// Of equal chunks only the first is fetched. Also from the first chunk on, and for the same reason.
+void ChunkAssembler::MarkRepeats() {
+  uint64_t offset = 0;
+  for (size_t i = 0; i < chunks_.size(); offset += chunks_[i++].length) {
+    if (options_.written != nullptr) {
+      MarkLaterOf(i, offset);
+    } else if (i + 1 < chunks_.size() && missing(i + 1) && Same(i, i + 1)) {
+      held_at_[i + 1] = kWritten + static_cast<uint32_t>(offset);
+    }
+  }
+}
+
+void ChunkAssembler::MarkLaterOf(size_t first, uint64_t offset) {
+  const auto before = [&](uint32_t number, const ChunkName& wanted) { return chunks_[number].name < wanted; };
+  auto at = std::lower_bound(by_name_.begin(), by_name_.end(), chunks_[first].name, before);
+  if (*at != first) return;
+  for (++at; at != by_name_.end() && Same(*at, first); ++at) {
+    if (missing(*at)) held_at_[*at] = kWritten + static_cast<uint32_t>(offset);
+  }
+}
+
 uint64_t ChunkAssembler::missing_bytes() const {
   uint64_t bytes = 0;
   for (size_t i = next_; i < chunks_.size(); ++i) bytes += missing(i) ? chunks_[i].length : 0;
@@ -105,17 +129,30 @@ Status ChunkAssembler::Emit(ByteView chunk) {
   TILL_TRY(options_.target->Write(chunk));
   hash_.Update(chunk);
   next_offset_ += chunk.size();
-  ++next_;
+  in_hand_ = next_++;
   return Ok();
+}
+
+// The next chunk from where it is held; false when it no longer is. What was written may not be readable yet (a page of
+// flash that is not full): that costs a chunk, too, not the installation.
+Result<bool> ChunkAssembler::ReadHeld(MutableByteView out) {
+  const uint32_t at = held_at_[next_];
+  if (at >= kWritten) {
+    if (in_hand_ != kNone && Same(in_hand_, next_)) return true;
+    in_hand_ = kNone;
+    if (options_.written == nullptr || !ReadFully(*options_.written, at - kWritten, out).ok()) return false;
+  } else {
+    in_hand_ = kNone;
+    TILL_TRY(ReadFully(*options_.base, at, out));
+  }
+  return NameOf(out) == chunks_[next_].name;
 }
 
 Result<bool> ChunkAssembler::WriteHeld(uint64_t max_bytes) {
   for (const uint64_t start = next_offset_; next_ < chunks_.size() && !missing(next_);) {
     if (next_offset_ != start && next_offset_ - start >= max_bytes) return true;
-    const ChunkEntry& entry = chunks_[next_];
-    const MutableByteView part = MutableByteView(chunk_).first(entry.length);
-    TILL_TRY(ReadFully(*options_.base, held_at_[next_], part));
-    if (NameOf(part) == entry.name) {
+    const MutableByteView part = MutableByteView(chunk_).first(chunks_[next_].length);
+    if (TILL_TRY(ReadHeld(part))) {
       TILL_TRY(Emit(part));
     } else {
       held_at_[next_] = kMissing;
@@ -139,6 +176,7 @@ Status ChunkAssembler::Write(ByteView bytes) {
       return Error{ErrorCode::kCorrupt, "more bytes than the range has", next_offset_};
     const ChunkEntry& entry = chunks_[next_];
     const size_t part = std::min<size_t>(bytes.size(), entry.length - collected_);
+    in_hand_ = kNone;
     std::ranges::copy(bytes.first(part), chunk_.begin() + static_cast<ptrdiff_t>(collected_));
     bytes = bytes.subspan(part);
     collected_ += part;

@@ -2,6 +2,8 @@
 //   input   a ChunkIndex (checked against its signed hash by the caller), any base, then the ranges it asks for
 //   output  the image in order, in pieces of at most one chunk, to a TargetWriter
 //   memory  ArenaBytesFor(index), with the index itself: taken in Create() and Scan(), nothing afterwards
+//   repeat  a chunk that stands more than once in the image is fetched once: what was written counts as held. It is
+//           read back from `written` and checked again; one that follows itself needs not even that
 //   time    one pass over the base before the first range: 38 (SHA-256) + 4 instructions a byte
 //   resume  SkipWritten() first: the chunks that stand in the slot already are hashed, not fetched and not written
 //   errors  kCorrupt (fetched bytes that are not what the index names: nothing of that chunk was written, and
@@ -34,7 +36,10 @@ struct AssemblerOptions {
   Source* base = nullptr;             // not owned; null: nothing is held
   uint64_t base_bytes = 0;            // how much of it to look through
   TargetWriter* target = nullptr;     // not owned
-  // Held stretches shorter than this between two missing ones are fetched with them: a request costs more.
+  // Reads what `target` wrote, by its place in the image; not owned. Null: it cannot be read back while it is written,
+  // and a chunk that does not follow itself is fetched again.
+  Source* written = nullptr;
+  // Held stretches of the base shorter than this between two missing ones are fetched with them: a request costs more.
   uint64_t merge_gap_bytes = 2048;
   uint64_t max_arena_bytes = 0;
 };
@@ -73,15 +78,25 @@ class ChunkAssembler {
   explicit ChunkAssembler(const AssemblerOptions& options);
   void Mark(const ChunkName& name, uint32_t length, uint64_t base_offset);
   void MergeNear();
+  void MarkRepeats();
+  void MarkLaterOf(size_t first, uint64_t offset);
+  bool Same(size_t a, size_t b) const {
+    return chunks_[a].name == chunks_[b].name && chunks_[a].length == chunks_[b].length;
+  }
+  Result<bool> ReadHeld(MutableByteView out);
   Status Emit(ByteView chunk);
   bool missing(size_t index) const { return held_at_[index] == kMissing; }
 
   static constexpr uint32_t kMissing = ~uint32_t{0};
+  // Held in what was written; an image's last byte stands below 2^30, so no place in it is taken for kMissing.
+  static constexpr uint32_t kWritten = uint32_t{3} << 30;
+  static constexpr size_t kNone = ~size_t{0};
   AssemblerOptions options_;
   const std::vector<ChunkEntry>& chunks_;
-  std::vector<uint32_t> held_at_;  // per chunk: offset in the base, or kMissing
+  std::vector<uint32_t> held_at_;  // per chunk: offset in the base, kWritten + offset in the image, or kMissing
   std::vector<uint32_t> by_name_;  // chunk numbers, sorted by name
-  Bytes chunk_;                    // being collected, or read from the base
+  Bytes chunk_;                    // being collected, or read again
+  size_t in_hand_ = kNone;         // the chunk whose bytes chunk_ holds
   size_t collected_ = 0;
   size_t next_ = 0;           // chunk to write next
   uint64_t next_offset_ = 0;  // its place in the image

@@ -160,6 +160,7 @@ std::optional<Container> ReadFit(ByteView image, uint64_t start) {
   if (!reader.Read().ok()) return std::nullopt;
   Container container;
   container.name = "FIT";
+  container.of_streams = true;
   container.span = reader.span();
   std::map<std::string, size_t> file_of;
   for (const Member& member : reader.members()) {
@@ -181,6 +182,7 @@ std::optional<Container> ReadUimage(ByteView image, uint64_t start) {
   if (!block) return std::nullopt;
   Container container;
   container.name = "uImage";
+  container.of_streams = true;
   container.span = kUimageHeaderBytes + length;
   container.blocks.push_back(*block);
   container.files.push_back({":uimage", {}, 0, block->plain_bytes, {{Extent::Kind::kBlock, 0, 0, block->plain_bytes}}});

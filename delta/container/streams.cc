@@ -61,6 +61,7 @@ Container OneFile(const char* name, uint64_t span, const CodedBlock& block) {
   Container container;
   container.name = name;
   container.span = span;
+  container.of_streams = true;
   container.blocks.push_back(block);
   container.files.push_back(
       {":" + std::string(name), {}, 0, block.plain_bytes, {{Extent::Kind::kBlock, 0, 0, block.plain_bytes}}});

@@ -10,6 +10,8 @@
 #include "delta/diff/aligner.h"
 #include "delta/diff/block_recodes.h"
 #include "delta/diff/locality.h"
+#include "delta/diff/packed_aligner.h"
+#include "delta/diff/worth_an_op.h"
 
 namespace till::delta {
 namespace {
@@ -21,6 +23,8 @@ constexpr int kEstimateLevel = 1;
 constexpr uint64_t kDiffTenths = 3;
 constexpr uint64_t kDataTenths = 8;
 constexpr uint64_t kOpEstimateBytes = 3;
+// Less than this in all is not worth an index of the whole base: it is sent.
+constexpr uint64_t kWorthAligningBytes = 256;
 
 class Planner {
  public:
@@ -38,8 +42,10 @@ class Planner {
     plan_.cache_blocks = budget.cache_blocks();
     const AlignerInput input{&base_, &target_, &changed_, &plan_.base_recode, plan_.cache_blocks, &options_};
     alignments_ = TILL_TRY(FindAlignments(input));
+    DropAlignmentsNotWorthAnOp(base_, target_, options_, alignments_);
     PlanBlocks();
     TILL_TRY(ProveBlocks());
+    TILL_TRY(AlignWhatStaysPacked());
     AssembleItems();
     CountDecodes(base_, plan_);
     return std::move(plan_);
@@ -167,6 +173,46 @@ class Planner {
     item.remake = false;
   }
 
+  // Blocks that are not made again, and between blocks what the base's own gaps do not resemble.
+  std::vector<PackedStretch> StretchesThatStayPacked() const {
+    std::vector<PackedStretch> stretches;
+    uint64_t at = 0;
+    size_t next = 0;
+    const auto add = [&](uint64_t end) {
+      if (end > at) stretches.push_back({at, end - at});
+      at = std::max(at, end);
+    };
+    const auto add_gap = [&](uint64_t end) {
+      for (; next < alignments_.size() && alignments_[next].target < Address::Raw(end); ++next) {
+        add(alignments_[next].target.offset());
+        at = std::max(at, (alignments_[next].target + alignments_[next].length).offset());
+      }
+      add(end);
+    };
+    for (uint32_t i = 0; i < changed_.size(); ++i) {
+      const CodedBlock& block = target_.blocks()[i];
+      const uint64_t end = block.offset + block.coded_bytes;
+      add_gap(block.offset);
+      if (changed_[i] && !planned_[i].remake) add(end);
+      at = std::max(at, end);
+    }
+    add_gap(target_.image().size());
+    return stretches;
+  }
+
+  Status AlignWhatStaysPacked() {
+    const std::vector<PackedStretch> stretches = StretchesThatStayPacked();
+    uint64_t bytes = 0;
+    for (const PackedStretch& stretch : stretches) bytes += stretch.length;
+    if (bytes < kWorthAligningBytes) return Ok();
+    std::vector<Alignment> found = TILL_TRY(AlignPacked(base_.image(), target_.image(), stretches, options_));
+    DropAlignmentsNotWorthAnOp(base_, target_, options_, found);
+    alignments_.insert(alignments_.end(), found.begin(), found.end());
+    std::stable_sort(alignments_.begin(), alignments_.end(),
+                     [](const Alignment& a, const Alignment& b) { return a.target < b.target; });
+    return Ok();
+  }
+
   void AssembleItems() {
     uint64_t at = 0;
     OpList raw(base_, options_.min_copy_bytes);
@@ -195,7 +241,7 @@ class Planner {
       } else if (copy_from_[i] != kNoCopy) {
         raw.AddCopy(block.coded_bytes, Address::Raw(copy_from_[i]));
       } else {
-        raw.AddData(block.coded_bytes);
+        raw.AddRange(target_.Coded(i), Address::Raw(block.offset), alignments_);
         ++plan_.counts.raw_blocks;
       }
     }

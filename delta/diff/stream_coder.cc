@@ -80,22 +80,38 @@ void Put(StreamIndex stream, Candidate candidate, uint64_t plain_bytes, CodedStr
   out.bytes[stream] = std::move(candidate.bytes);
 }
 
+// New bytes may hold long repeats, which the model, unlike LZMA, does not look for.
+bool MayRepeatItself(const FrameStreams& streams) { return 4 * streams.literal.size() >= streams.actual.size(); }
+
+void PutSeparately(const FrameStreams& streams, const StreamCoderOptions& options, CodedStreams& out) {
+  Put(kDiff, BestOf(Differences(streams), {{3, 0, 2}, {2, 2, 2}}, options), streams.actual.size(), out);
+  Put(kLiteral, BestOf(streams.literal, {{3, 0, 2}, {0, 2, 2}}, options), streams.literal.size(), out);
+}
+
+void PutModelled(const FrameStreams& streams, Bytes coded, CodedStreams& out) {
+  Put(kDiff, {Codec::kModel, std::move(coded), 0}, streams.actual.size(), out);
+  Put(kLiteral, {Codec::kModel, {}, 0}, streams.literal.size(), out);
+}
+
 }  // namespace
+
+uint64_t ModelledBytes(const FrameStreams& streams) { return EncodeWithModel(streams).size(); }
 
 CodedStreams CodeStreams(const FrameStreams& streams, const StreamCoderOptions& options) {
   CodedStreams out;
   Put(kControl, BestOf(streams.control, {{0, 0, 0}, {3, 0, 0}}, options), streams.control.size(), out);
   const uint64_t plain_bytes = streams.actual.size() + streams.literal.size();
-  if (options.use_model && plain_bytes > 0 && !NothingToModel(streams)) {
-    Bytes coded = EncodeWithModel(streams);
-    if (coded.size() < plain_bytes) {
-      Put(kDiff, {Codec::kModel, std::move(coded), 0}, streams.actual.size(), out);
-      Put(kLiteral, {Codec::kModel, {}, 0}, streams.literal.size(), out);
-      return out;
-    }
+  Bytes modelled;
+  if (options.use_model && plain_bytes > 0 && !NothingToModel(streams)) modelled = EncodeWithModel(streams);
+  const bool shorter = !modelled.empty() && modelled.size() < plain_bytes;
+  if (shorter && !MayRepeatItself(streams)) {
+    PutModelled(streams, std::move(modelled), out);
+    return out;
   }
-  Put(kDiff, BestOf(Differences(streams), {{3, 0, 2}, {2, 2, 2}}, options), streams.actual.size(), out);
-  Put(kLiteral, BestOf(streams.literal, {{3, 0, 2}, {0, 2, 2}}, options), streams.literal.size(), out);
+  PutSeparately(streams, options, out);
+  if (shorter && modelled.size() <= out.bytes[kDiff].size() + out.bytes[kLiteral].size()) {
+    PutModelled(streams, std::move(modelled), out);
+  }
   return out;
 }
 

@@ -39,5 +39,7 @@ struct StreamCoderOptions {
 };
 
 CodedStreams CodeStreams(const FrameStreams& streams, const StreamCoderOptions& options);
+// How long DIFF and DATA become in a model of their own.
+uint64_t ModelledBytes(const FrameStreams& streams);
 
 }  // namespace till::delta

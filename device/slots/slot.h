@@ -25,6 +25,8 @@ class Slot : public Source {
   virtual Status Sync() = 0;
   // How much of the image a Sync() now would leave behind: what was written, or less where storage takes whole pages.
   virtual uint64_t durable_end() const = 0;
+  // Whether ReadAt() answers what was written before the image is whole.
+  virtual bool reads_back() const { return true; }
   // Makes the slot unbootable and leaves nothing of a rejected image's start behind.
   virtual Status Erase() = 0;
 };

@@ -27,6 +27,8 @@ class UbiSlot final : public Slot {
     }
   }
 
+  bool reads_back() const override { return false; }
+
   Status BeginAt(uint64_t offset_bytes, uint64_t image_bytes) override {
     if (std::max(offset_bytes, image_bytes) > size_bytes_) {
       return Error{ErrorCode::kLimit, "past the end of the slot", size_bytes_};

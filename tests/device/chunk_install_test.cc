@@ -52,6 +52,26 @@ TEST(ChunkInstall, FetchesFromAnyBaseOnlyWhatItLacksAndSaysBeforehandHowMuch) {
   }
 }
 
+TEST(ChunkInstall, FetchesEachMissingChunkOnceWhereTheSlotCanBeReadBack) {
+  Bytes image;
+  const Bytes piece = NoiseForTests(3, 80'000);
+  for (int i = 0; i < 4; i++) image.insert(image.end(), piece.begin(), piece.end());
+  image.resize(image.size() + 60'000, std::byte{0xff});
+  for (const bool reads_back : {true, false}) {
+    ChunkWorld w(image);
+    w.slot.can_be_read = reads_back;
+    PieceFetcher fetcher(w.object);
+    ChunkWatcher watcher;
+    const InstallEnd end = Install(fetcher, watcher, w.Input(nullptr));
+    ASSERT_EQ(end.kind, Kind::kInstalled) << CodeOf(end);
+    EXPECT_TRUE(w.slot.Holds(image));
+    EXPECT_EQ(watcher.planned, std::vector<uint64_t>{fetcher.given_bytes});
+    const uint64_t pack_bytes = fetcher.given_bytes - w.plan.index_bytes;
+    EXPECT_LE(pack_bytes, (reads_back ? 1 : 4) * 80'000 + 5 * 4096u);
+    EXPECT_GE(pack_bytes, (reads_back ? 1 : 4) * 70'000u);
+  }
+}
+
 TEST(ChunkInstall, EndsBeforeTheFirstChunkWhenTheObserverDoesNotWantSoMuch) {
   ChunkWorld w;
   PieceFetcher fetcher(w.object);

@@ -24,12 +24,10 @@ inline Bytes NoiseForTests(uint32_t seed, size_t size) {
 
 class ChunkWorld {
  public:
-  ChunkWorld() {
+  ChunkWorld() : ChunkWorld(ChangedImage()) {}
+  explicit ChunkWorld(Bytes target) : new_image(std::move(target)) {
     std::string pattern = "/tmp/till-chunks-XXXXXX";
     folder_ = mkdtemp(pattern.data());
-    new_image.insert(new_image.begin() + 50'000, 777, std::byte{9});
-    new_image.erase(new_image.begin() + 200'000, new_image.begin() + 203'000);
-    for (size_t i = 120'000; i < 320'000; i += 20'000) new_image[i] ^= std::byte{1};
     MemorySource image(new_image);
     MemorySink sink(1 << 20);
     const delta::ChunkFile made = delta::WriteChunkFile(image, 10, sink).value();
@@ -64,12 +62,20 @@ class ChunkWorld {
   void ForgetIndex() const { std::filesystem::remove(folder_ + "/head"); }
 
   Bytes old_image = NoiseForTests(1, 400'000);
-  Bytes new_image = old_image;
+  Bytes new_image;
   Bytes object;
   Plan plan;
   MemorySlot slot{448 << 10};
 
  private:
+  static Bytes ChangedImage() {
+    Bytes new_image = NoiseForTests(1, 400'000);
+    new_image.insert(new_image.begin() + 50'000, 777, std::byte{9});
+    new_image.erase(new_image.begin() + 200'000, new_image.begin() + 203'000);
+    for (size_t i = 120'000; i < 320'000; i += 20'000) new_image[i] ^= std::byte{1};
+    return new_image;
+  }
+
   std::string folder_;
 };
 

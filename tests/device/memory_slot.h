@@ -32,6 +32,7 @@ class MemorySlot final : public Slot {
   }
   uint64_t durable_end() const override { return at_ == image_bytes ? at_ : at_ - at_ % page_bytes; }
   Status Erase() override { return Ok(); }
+  bool reads_back() const override { return can_be_read; }
   // What was not synced is something else.
   void LosePower() { std::fill(bytes_.begin() + static_cast<ptrdiff_t>(synced_), bytes_.end(), std::byte{0x5a}); }
   bool Holds(ByteView image) const { return std::equal(image.begin(), image.end(), bytes_.begin()); }
@@ -39,6 +40,7 @@ class MemorySlot final : public Slot {
   uint64_t page_bytes = 1;  // whole pages alone are durable, and the image's end
   uint64_t image_bytes = 0;
   size_t writes = 0;
+  bool can_be_read = true;  // while it is written
 
  private:
   Bytes bytes_;

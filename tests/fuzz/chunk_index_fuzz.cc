@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Nowhere target;
   till::MemorySource base(bytes);
   const auto assembler =
-      ChunkAssembler::Create({&*index, &base, size, &target, 2048, ChunkAssembler::ArenaBytesFor(*index)});
+      ChunkAssembler::Create({&*index, &base, size, &target, &base, 2048, ChunkAssembler::ArenaBytesFor(*index)});
   if (!assembler.ok() || !(*assembler)->Scan().ok()) abort();
   if ((*assembler)->missing_bytes() > index->target_bytes) abort();
   return 0;

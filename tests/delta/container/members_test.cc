@@ -7,6 +7,7 @@
 
 #include "core/file.h"
 #include "delta/container/expanded_image.h"
+#include "delta/container/scan.h"
 #include "tests/delta/craft.h"
 
 namespace till::delta {
@@ -74,6 +75,62 @@ TEST(Members, TarAndCpioTellTheirFiles) {
     const ByteView content = opened.image().subspan(file.extents[0].offset, file.extents[0].length);
     EXPECT_EQ(Bytes(content.begin(), content.end()), plain);
   }
+}
+
+const ContainedFile* FileAt(const ExpandedImage& image, const std::string& path) {
+  for (const ContainedFile& file : image.files()) {
+    if (file.path == path) return &file;
+  }
+  return nullptr;
+}
+
+Bytes ContentOf(ExpandedImage& image, const ContainedFile& file) {
+  Bytes content;
+  for (const Extent& extent : file.extents) {
+    const ByteView from = extent.kind == Extent::Kind::kBlock ? image.Plain(extent.block) : image.image();
+    const ByteView part = from.subspan(extent.offset, extent.length);
+    content.insert(content.end(), part.begin(), part.end());
+  }
+  return content;
+}
+
+// Each row: how "in" gets into a container in a container, and under which path it is then.
+TEST(Members, ContainersInContainersAreOpened) {
+  const Bytes plain = Words(30'000);
+  const struct {
+    const char* what;
+    const char* command;
+    const char* path;
+  } rows[] = {
+      {"squashfs in tar", "mkdir s d && cp in s/app && mksquashfs s d/root -quiet -no-progress && tar -cf out d",
+       "/d/root!/app"},
+      {"squashfs in cpio in tar",
+       "mkdir s c d && cp in s/app && mksquashfs s c/root -quiet -no-progress && (cd c && echo root | cpio -o -H newc "
+       "> "
+       "../d/archive) && tar -cf out d",
+       "/d/archive!/root!/app"},
+      {"tar in gzip", "mkdir d && cp in d/app && tar -cf - d | gzip > out", "/gzip!/d/app"},
+      {"cpio in uImage",
+       "echo in | cpio -o -H newc | gzip > c && mkimage -A mips -T ramdisk -C gzip -d c out > /dev/null",
+       "/uimage!/in"},
+      {"gzip stored in squashfs",
+       "mkdir s && cp in s/app && gzip -9 s/app && mksquashfs s out -quiet -no-progress -noD -noF", ":gzip in /app.gz"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.what);
+    const Bytes made = Made(plain, row.command);
+    ExpandedImage opened = ExpandedImage::Open(made);
+    const ContainedFile* file = FileAt(opened, row.path);
+    ASSERT_NE(file, nullptr);
+    EXPECT_EQ(ContentOf(opened, *file), plain);
+  }
+}
+
+// Seven tars, one in the other: the innermost ones are bytes of the fourth.
+TEST(Members, ContainersAreOpenedToABoundedDepth) {
+  const Bytes made = Made(Words(3'000), "cp in f0; for i in 1 2 3 4 5 6 7; do tar -cf f$i f$((i-1)); done; cp f7 out");
+  const ExpandedImage opened = ExpandedImage::Open(made);
+  EXPECT_EQ(opened.containers().size(), kMaxContainerDepth);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 // same. The inputs of issue 3's list that are whole images stand here too.
 #include <gtest/gtest.h>
 
+#include <cstdio>
+
 #include "delta/diff/diff.h"
 #include "tests/delta/container/made_images.h"
 #include "tests/delta/craft.h"
@@ -145,6 +147,61 @@ TEST(SquashfsDelta, OfDamagedImagesRebuilds) {
     ExpectRebuilds(broken_base, target);
     ExpectRebuilds(base, broken_target);
   }
+}
+
+// Stretches that the base has, in another order and cut anywhere, inside blocks that no terminal makes again.
+TEST(SquashfsDelta, TakesFromTheBasesPackedBytesWhatIsNotMadeAgain) {
+  const Tree tree = RandomTree(70);
+  const Bytes base = MakeSquashfs(tree, "-comp xz -b 1048576");
+  Tree next = tree;
+  next["/usr/lib/libbig.so.1.2.3"][100] ^= std::byte{1};
+  const Bytes target = MakeSquashfs(next, "-comp xz -b 1048576");
+  const DeltaResult delta = Delta(base, target);
+  EXPECT_EQ(delta.counts.remade_blocks, 0u);
+  const Bytes peer = MakePlainDelta(base, target).value();
+  EXPECT_LE(delta.payload.size(), peer.size() + peer.size() / 50);
+  ExpectRebuilds(base, target);
+}
+
+// A block of the base stands in the target inside something that is not opened.
+TEST(SquashfsDelta, TakesBlocksOfTheBaseForBytesOfTheTarget) {
+  const Bytes image = MakeSquashfs(RandomTree(71), "-comp xz");
+  Bytes behind = Noise(5'000, 71);
+  behind.insert(behind.end(), image.begin() + 200, image.begin() + static_cast<ptrdiff_t>(image.size() / 2));
+  EXPECT_LT(Delta(image, behind).payload.size(), 6'000u);
+  ExpectRebuilds(image, behind);
+}
+
+TEST(SquashfsDelta, IsAsSmallInATarAsAlone) {
+  const Tree tree = RandomTree(72);
+  const auto wrapped = [](const Bytes& image) {
+    // A tar of one member: header, content, two blocks of zeros.
+    Bytes tar(512);
+    const auto put = [&](size_t at, const std::string& text) {
+      for (size_t i = 0; i < text.size(); ++i) tar[at + i] = static_cast<std::byte>(text[i]);
+    };
+    char length[13];
+    std::snprintf(length, sizeof length, "%011zo", image.size());
+    put(0, "sysupgrade/root");
+    put(100, "0000644");
+    put(124, length);
+    put(148, "        ");
+    put(156, "0");
+    put(257, "ustar  ");
+    unsigned sum = 0;
+    for (const std::byte byte : tar) sum += static_cast<uint8_t>(byte);
+    std::snprintf(length, sizeof length, "%06o", sum);
+    put(148, length);
+    tar.insert(tar.end(), image.begin(), image.end());
+    tar.resize((tar.size() + 511) / 512 * 512 + 1024);
+    return tar;
+  };
+  const Bytes base = MakeSquashfs(tree, "-comp xz");
+  const Bytes target = MakeSquashfs(NextRelease(tree, 72), "-comp xz");
+  const DeltaResult in_tar = Delta(wrapped(base), wrapped(target));
+  EXPECT_GT(in_tar.counts.remade_blocks, 0u);
+  EXPECT_LE(in_tar.payload.size(), Delta(base, target).payload.size() + 100);
+  ExpectRebuilds(wrapped(base), wrapped(target));
 }
 
 }  // namespace
