@@ -161,18 +161,45 @@ void AppendHexEscape(std::string& out, char c) {
   out += escape;
 }
 
+// Of the sequence at the start of `text`: a control character, or a byte that is no UTF-8.
+bool StartsUnprintable(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  const size_t length = Utf8Length(text);
+  // C1 controls (U+0080 to U+009F, among them a CSI of one character) are c2 80 to c2 9f.
+  const bool is_c1 = length == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
+  return length == 0 || first < 0x20 || first == 0x7f || is_c1;
+}
+
+// The value of a percent-escape at the start of `text`, or -1.
+int EscapedByte(std::string_view text) {
+  unsigned byte = 0;
+  if (text.size() < 3 || text[0] != '%') return -1;
+  const auto [stop, failure] = std::from_chars(text.data() + 1, text.data() + 3, byte, 16);
+  return failure == std::errc() && stop == text.data() + 3 ? static_cast<int>(byte) : -1;
+}
+
 }  // namespace
+
+bool NameFitsUrl(std::string_view name) {
+  for (const std::string_view part : Split(name, '/')) {
+    if (part.empty() || part == "." || part == "..") return false;
+  }
+  for (std::string_view rest = name; !rest.empty(); rest.remove_prefix(Utf8Length(rest))) {
+    if (rest[0] == '\\' || StartsUnprintable(rest)) return false;
+    const int byte = EscapedByte(rest);
+    const bool is_control = byte >= 0 && (byte < 0x20 || byte == 0x7f);
+    if (is_control || byte == '.' || byte == '/' || byte == '\\' || byte == '%') return false;
+  }
+  return true;
+}
 
 std::string Printable(std::string_view text) {
   std::string shown;
   while (!text.empty()) {
-    const auto first = static_cast<unsigned char>(text[0]);
     const size_t length = std::max<size_t>(Utf8Length(text), 1);
-    // C1 controls (U+0080 to U+009F, among them a CSI of one character) are c2 80 to c2 9f.
-    const bool is_c1 = length == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
-    const bool is_control = first < 0x20 || first == 0x7f || is_c1 || (length == 1 && first >= 0x80);
+    const bool is_unprintable = StartsUnprintable(text);
     for (const char c : text.substr(0, length)) {
-      if (is_control) {
+      if (is_unprintable) {
         AppendHexEscape(shown, c);
       } else {
         shown += c;

@@ -28,4 +28,11 @@ std::string QuoteJson(std::string_view text);
 // \xNN: safe on a terminal and in a log.
 std::string Printable(std::string_view text);
 
+// Whether a URL can carry this name as one percent-encoded part of its path, for every server and proxy on the way:
+// clients take "." and ".." out before they ask, and who decodes twice makes them of "%2e". Refused are an empty name,
+// bytes that are no UTF-8, control characters, a backslash, a part between slashes that is empty, "." or "..", and what
+// reads as an escape of a control character, '.', '/', '\\' or '%'. Whatever gets a name checks this where it is made:
+// a thing that cannot be asked for can be neither read nor deleted. Length is for the caller to bound.
+bool NameFitsUrl(std::string_view name);
+
 }  // namespace till

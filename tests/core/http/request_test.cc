@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "core/http/message.h"
+#include "core/text.h"
 
 namespace till::http {
 namespace {
@@ -175,6 +176,28 @@ TEST(PathSegments, AreDecodedOneByOne) {
   EXPECT_EQ(PathSegments("/a/b/"), (Segments{"a", "b"}));
   EXPECT_EQ(PathSegments("/"), Segments{});
   EXPECT_EQ(PathSegments("http://h/a/b"), (Segments{"a", "b"}));
+}
+
+// Whether a URL with the whole name escaped is taken, and means that name.
+bool IsCarried(const std::string& name) {
+  std::string target = "/rest/";
+  for (const char sign : name) target.append("%").append(ToHex(AsBytes(std::string_view(&sign, 1))));
+  target += "/actions";
+  if (Verdict(WithTarget(target)) != 0) return false;
+  return PathSegments(target) == std::vector<std::string>{"rest", name, "actions"};
+}
+
+// All names of up to three of the signs that decide: the server must take whatever the one check lets through.
+TEST(PathSegments, CarryEachNameThatFitsUrls) {
+  const std::string signs = std::string("a.%/\\25eEfF0\x1b\x7f\xc3\xa9\x80 ") + '\0';
+  std::vector<std::string> names{""};
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i].size() < 3) {
+      for (const char sign : signs) names.push_back(names[i] + sign);
+    }
+    EXPECT_TRUE(!NameFitsUrl(names[i]) || IsCarried(names[i])) << Printable(names[i]);
+    EXPECT_TRUE(NameFitsUrl(names[i]) || !IsCarried(names[i])) << Printable(names[i]);
+  }
 }
 
 }  // namespace
