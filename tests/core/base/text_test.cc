@@ -103,6 +103,14 @@ TEST(Printable, LeavesNothingThatATerminalObeys) {
                       "2J"),
             "\\x9b2J");  // and as one byte
   EXPECT_EQ(Printable("\xc2\xa0"), "\xc2\xa0");
+  // What turns the direction of writing, or breaks the line, unseen.
+  for (const char* unseen :
+       {"\u061c", "\u200e", "\u200f", "\u2028", "\u2029", "\u202a", "\u202e", "\u2066", "\u2069"}) {
+    EXPECT_EQ(Printable(unseen).substr(0, 2), "\\x") << Printable(unseen);
+  }
+  for (const char* seen : {"\u061b", "\u200d", "\u2027", "\u202f", "\u2065", "\u206a", "\u20ac"}) {
+    EXPECT_EQ(Printable(seen), seen);
+  }
 }
 
 TEST(NameFitsUrl, TakesWhatAPathCanCarry) {
