@@ -6,6 +6,7 @@
 
 #include "cdn-edge/faults.h"
 #include "core/commands/command_line.h"
+#include "core/http/address.h"
 #include "core/text.h"
 
 namespace till::edge {
@@ -54,6 +55,10 @@ void AddServe(CLI::App& app, EdgeOptions& edge, ServeText& text) {
                     "File for one JSON line per answered range; opened anew at SIGHUP");
   serve->add_option("--access-log-max", text.log_max, "Size at which it becomes FILE.1 (kept to FILE.4); 0: never")
       ->capture_default_str();
+  serve->add_option("--trusted-proxy", edge.server.proxies,
+                    "Address whose connections are bound only by what there can be in all (may be repeated)");
+  serve->add_option("--max-connections-per-address", edge.server.max_connections_per_address,
+                    "Most connections of one address, trusted proxies aside; 0 = an eighth of all there can be");
   serve->add_option("--tls-cert", edge.server.tls_cert_file, "Certificate chain to serve HTTPS with (PEM)");
   serve->add_option("--tls-key", edge.server.tls_key_file, "Its key (PEM)");
 }
@@ -61,6 +66,10 @@ void AddServe(CLI::App& app, EdgeOptions& edge, ServeText& text) {
 Status FinishServe(EdgeOptions& edge, const ServeText& text, std::string& option) {
   option = "--listen " + text.listen;
   TILL_TRY(ParseListen(text.listen, edge.server));
+  for (const std::string& proxy : edge.server.proxies) {
+    option = "--trusted-proxy " + proxy;
+    TILL_TRY(http::ParseAddress(proxy, 0));
+  }
   option = "--max-bytes " + text.max_bytes;
   edge.catalog.max_bytes = TILL_TRY(ParseSize(text.max_bytes));
   if (edge.catalog.max_bytes == 0) return Error{ErrorCode::kInvalid, "an edge that may store nothing"};

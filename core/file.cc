@@ -31,6 +31,12 @@ bool IsDiskFull(const Error& error) {
   return error.code == ErrorCode::kLimit && (error.detail == ENOSPC || error.detail == EDQUOT || error.detail == EFBIG);
 }
 
+bool IsOutOfResources(const Error& error) {
+  const bool ran_out =
+      error.detail == EMFILE || error.detail == ENFILE || error.detail == ENOMEM || error.detail == ENOBUFS;
+  return IsDiskFull(error) || (error.code == ErrorCode::kIo && ran_out);
+}
+
 Error SystemError(const char* what, int error_number) {
   ErrorCode code = ErrorCode::kIo;
   if (error_number == ENOENT) code = ErrorCode::kNotFound;

@@ -34,6 +34,8 @@ Error SystemError(const char* what);
 Error SystemError(const char* what, int error_number);
 // Whether such an Error says that there is no room: kLimit with one of these numbers.
 bool IsDiskFull(const Error& error);
+// Whether it says that descriptors, memory or disk ran out: the file may well be there, and later it opens.
+bool IsOutOfResources(const Error& error);
 
 // open(2) with O_CLOEXEC added; mode 0644 when it creates, unless told.
 Result<UniqueFd> OpenFile(const std::string& path, int flags, unsigned mode = 0644);

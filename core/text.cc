@@ -170,6 +170,16 @@ bool StartsUnprintable(std::string_view text) {
   return length == 0 || first < 0x20 || first == 0x7f || is_c1;
 }
 
+// Of the character at the start of `text`: it moves what stands beside it on a line (U+061C, U+200E and F, U+202A to E,
+// U+2066 to 9), or breaks the line (U+2028 and 9), without being seen.
+bool StartsBidi(std::string_view text) {
+  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  if (byte(0) == 0xd8) return byte(1) == 0x9c;
+  if (byte(0) != 0xe2) return false;
+  if (byte(1) == 0x80) return byte(2) == 0x8e || byte(2) == 0x8f || (byte(2) >= 0xa8 && byte(2) <= 0xae);
+  return byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9;
+}
+
 // The value of a percent-escape at the start of `text`, or -1.
 int EscapedByte(std::string_view text) {
   unsigned byte = 0;
@@ -197,7 +207,7 @@ std::string Printable(std::string_view text) {
   std::string shown;
   while (!text.empty()) {
     const size_t length = std::max<size_t>(Utf8Length(text), 1);
-    const bool is_unprintable = StartsUnprintable(text);
+    const bool is_unprintable = StartsUnprintable(text) || StartsBidi(text);
     for (const char c : text.substr(0, length)) {
       if (is_unprintable) {
         AppendHexEscape(shown, c);

@@ -24,8 +24,8 @@ std::string ToLower(std::string_view text);                     // ASCII
 
 // A JSON string literal with its quotes; control characters escaped, invalid UTF-8 replaced by U+FFFD.
 std::string QuoteJson(std::string_view text);
-// The text with control characters (ESC, CR, LF, NUL and the C1 set among them) and bytes that are no UTF-8 shown as
-// \xNN: safe on a terminal and in a log.
+// The text with control characters (ESC, CR, LF, NUL and the C1 set among them), characters that turn the direction of
+// writing or break the line unseen, and bytes that are no UTF-8 shown as \xNN: safe on a terminal and in a log.
 std::string Printable(std::string_view text);
 
 // Whether a URL can carry this name as one percent-encoded part of its path, for every server and proxy on the way:

@@ -45,5 +45,18 @@ inline constexpr Fault kUsage{"T3018", "the command line cannot be understood", 
 inline constexpr Fault kDiskFull{"T3019", "the disk is full",
                                  "make room on the disk that the named folder lies on (df), then start the hub again"};
 
+inline constexpr Fault kTooManySignIns{
+    "T3020", "too many sign-ins", "wait as long as Retry-After says; programs sign in with a token, not a password"};
+inline constexpr Fault kForeignOrigin{"T3021", "another site's page sent this",
+                                      "open the hub by its own address, or set --base-url to the one in the browser"};
+inline constexpr Fault kNoSuchCredential{"T3022", "no operator or token of that name",
+                                         "see tillhub operator ls and tillhub token ls"};
+inline constexpr Fault kCredentialExists{
+    "T3023", "there is an operator or token of that name already",
+    "take another name, or remove the old one first: tillhub operator rm, tillhub token rm"};
+inline constexpr Fault kBadCredential{
+    "T3024", "the name or the password cannot be used",
+    "a name has 1 to 64 characters without blank, colon and slash, a password at least 8"};
+
 }  // namespace till::server::faults
 // clang-format on

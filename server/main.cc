@@ -1,15 +1,17 @@
-// tillhub: the update server. Reads the command line and serves until it is told to end.
-#include <arpa/inet.h>
+// tillhub: the update server. Reads the command line and serves until it is told to end, or says who may come in.
 #include <signal.h>
 #include <stdio.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <cstring>
 
 #include "core/commands/command_line.h"
 #include "core/file.h"
+#include "core/http/address.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "server/credential_commands.h"
 #include "server/faults.h"
 #include "server/model/tenant_config.h"
 #include "server/running_hub.h"
@@ -27,6 +29,9 @@ constexpr int kExitConflict = 6;
 constexpr till::commands::Example kExamples[] = {
     {"tillhub serve --data /var/lib/tillhub --listen 0.0.0.0:8443 --tls-cert hub.pem --tls-key hub.key", true},
     {"tillhub serve --data ./hub --listen 127.0.0.1:0 --min-polling-time 00:00:01"},
+    {"tillhub token add ci --data /var/lib/tillhub", true},
+    {"tillhub token rm --edge edge.token --data /var/lib/tillhub", true},
+    {"tillhub operator ls --data /var/lib/tillhub --json", true},
 };
 
 struct Flags {
@@ -52,9 +57,12 @@ void DefineServe(CLI::App& app, Flags& flags) {
   serve->add_option("--base-url", flags.serve.base_url, "What links begin with; else the Host of each request");
   serve->add_option("--trusted-proxy", flags.serve.trusted_proxies,
                     "Address whose X-Forwarded-* and X-Controller-Id headers count (may be repeated)");
+  serve->add_option("--max-connections-per-address", flags.serve.max_connections_per_address,
+                    "Most connections of one address, trusted proxies aside; 0 = an eighth of all there can be");
   serve->add_option("--min-polling-time", flags.min_polling_time, "Terminals are never told to poll more often")
       ->capture_default_str();
-  serve->add_option("--access-log", flags.serve.access_log, "File for one JSON line per payload answer");
+  serve->add_option("--access-log", flags.serve.access_log,
+                    "File for one JSON line per payload answer; at 64 MiB it becomes FILE.1 and a new one begins");
   serve->add_option("--trusted-root", flags.serve.trusted_root_file,
                     "root.json that published metadata must lead back to; else the first published one is trusted");
   serve->add_option("--edge-token-file", flags.serve.edge_token_file,
@@ -65,11 +73,6 @@ void DefineServe(CLI::App& app, Flags& flags) {
   serve->footer(
       "TILL_BOOTSTRAP_ADMIN=user:password makes that operator; without it the first start writes a token to\n"
       "DATA/admin.token. When serving, one line of JSON with the URL goes to stdout.");
-}
-
-bool IsIpAddress(const std::string& text) {
-  unsigned char address[sizeof(in6_addr)];
-  return inet_pton(AF_INET, text.c_str(), address) == 1 || inet_pton(AF_INET6, text.c_str(), address) == 1;
 }
 
 // Splits --listen and reads --min-polling-time; false after a complaint.
@@ -99,7 +102,7 @@ bool Read(Flags& flags) {
     return false;
   }
   for (const std::string& proxy : flags.serve.trusted_proxies) {
-    if (IsIpAddress(proxy)) continue;
+    if (till::http::ParseAddress(proxy, 0).ok()) continue;
     Fail(till::server::faults::kBadFlag, "--trusted-proxy " + proxy + " is no address: it would never match", nullptr,
          kExitUsage);
     return false;
@@ -114,6 +117,16 @@ bool Read(Flags& flags) {
   return !half_tls;
 }
 
+// Takes the variable out of the environment, and its text out of the memory that /proc/PID/environ shows.
+std::string TakeSecret(const char* name) {
+  char* value = getenv(name);
+  if (value == nullptr) return "";
+  std::string taken(value);
+  explicit_bzero(value, taken.size());
+  unsetenv(name);
+  return taken;
+}
+
 int Serve(Flags& flags) {
   sigset_t ending;  // blocked before any thread starts, so that only the wait below takes them
   sigemptyset(&ending);
@@ -121,8 +134,7 @@ int Serve(Flags& flags) {
   sigaddset(&ending, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  if (const char* admin = getenv("TILL_BOOTSTRAP_ADMIN")) flags.serve.bootstrap_admin = admin;
-  unsetenv("TILL_BOOTSTRAP_ADMIN");
+  flags.serve.bootstrap_admin = TakeSecret("TILL_BOOTSTRAP_ADMIN");
 
   StartFailure failure;
   const auto hub = RunningHub::Start(flags.serve, till::SystemClock(), &failure);
@@ -154,12 +166,15 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "tillhub " TILL_VERSION);
   Flags flags;
   DefineServe(app, flags);
+  till::server::CredentialCommands credentials;
+  till::server::DefineCredentialCommands(app, credentials);
   till::commands::ShowExamples(
       app, kExamples,
-      "Exit codes: 0 ended by a signal, 1 failed, 2 usage, 6 another holds the port or the data folder.");
+      "Exit codes: 0 ok, or ended by a signal, 1 failed, 2 usage, 6 another holds the port or the data folder.");
   if (const auto done = till::commands::Parse(app, argc, argv, till::server::faults::kUsage)) return *done;
   till::log::Configure("tillhub", till::log::Level::kInfo,
                        flags.json_log ? till::log::Format::kJson : till::log::Format::kText);
+  if (credentials.run) return credentials.run();
   if (!Read(flags)) return kExitUsage;
   return Serve(flags);
 }

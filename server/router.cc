@@ -15,7 +15,10 @@ http::Handler* Router::Find(const http::Request& request) const {
 
 http::BodyPlan Router::OnHead(const http::Request& request) {
   http::Handler* handler = Find(request);
-  return handler ? handler->OnHead(request) : http::BodyPlan{};
+  if (handler) return handler->OnHead(request);
+  http::BodyPlan plan;
+  plan.max_bytes = 0;  // nobody would read it
+  return plan;
 }
 
 void Router::OnRequest(std::shared_ptr<http::Exchange> exchange) {

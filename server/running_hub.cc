@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "server/artifacts/artifact_store.h"
+#include "server/auth/credentials.h"
 #include "server/auth/operators.h"
 #include "server/choose/release_index.h"
 #include "server/ddi/ddi_handler.h"
@@ -33,22 +34,27 @@ constexpr int64_t kFlushEveryMs = 30'000;
 constexpr int64_t kRolloutEveryMs = 1'000;
 constexpr int64_t kStopGraceMs = 2'000;
 
-// "DATA/edge.token": what edges are given to fetch payloads with. Made at the first start, or taken from a file.
-Status SettleEdgeToken(kv::Store& store, const ServeOptions& options) {
+// What edges are given to fetch payloads with: a token made at the first start into DATA/edge.token, or the one of
+// --edge-token-file. What `tillhub token rm` took away is not made again.
+Status SettleEdgeToken(kv::Store& store, const ServeOptions& options, int64_t now_ms) {
   std::string token;
   if (!options.edge_token_file.empty()) token = Trim(TILL_TRY(ReadTextFile(options.edge_token_file, 4096)));
-  std::string known;
-  TILL_TRY(store.View([&](kv::ReadTxn& txn) -> Status {
-    known = TILL_TRY(ConfigText(txn, config::kEdgeToken));
-    return Ok();
+  bool settled = false;
+  TILL_TRY(store.Update([&](kv::WriteTxn& txn) -> Status {
+    TILL_TRY(TakeOverEdgeToken(txn));
+    settled = TILL_TRY(HadEdgeToken(txn));
+    const bool known = !token.empty() && TILL_TRY(FindToken(txn, TokenKind::kEdge, token)).has_value();
+    if (token.empty() || known) return Ok();
+    const auto removed = RemoveToken(txn, TokenKind::kEdge, kEdgeTokenOfFile);
+    if (!removed.ok() && removed.error().code != ErrorCode::kNotFound) return removed;
+    return PutToken(txn, TokenKind::kEdge, token, {kEdgeTokenOfFile, now_ms});
   }));
-  if (token.empty() && !known.empty()) return Ok();
-  if (token.empty()) {
-    token = "edge_" + ToHex(crypto::RandomBytes(32));
-    TILL_TRY(WriteFileAtomically(options.data_folder + "/edge.token", AsBytes(token + "\n"), 0600));
-  }
-  if (token == known) return Ok();
-  return store.Update([&](kv::WriteTxn& txn) { return SetConfig(txn, config::kEdgeToken, token); });
+  if (settled || !token.empty()) return Ok();
+  token = NewToken(TokenKind::kEdge, "");
+  TILL_TRY(WriteFileAtomically(options.data_folder + "/edge.token", AsBytes(token + "\n"), 0600));
+  return store.Update([&](kv::WriteTxn& txn) {
+    return PutToken(txn, TokenKind::kEdge, token, {kFirstEdgeToken, now_ms});
+  });
 }
 
 }  // namespace
@@ -123,7 +129,8 @@ const Fault* RunningHub::Parts::OpenTrust() {
   if (!Took(operators->Bootstrap(options.bootstrap_admin, data + "/admin.token"), &wrote_token, data)) {
     return error.code == ErrorCode::kInvalid ? &faults::kBadBootstrap : &faults::kBadDataFolder;
   }
-  if (!Took(SettleEdgeToken(*store, options), options.edge_token_file.empty() ? data : options.edge_token_file)) {
+  if (!Took(SettleEdgeToken(*store, options, clock.UnixMs()),
+            options.edge_token_file.empty() ? data : options.edge_token_file)) {
     return options.edge_token_file.empty() ? &faults::kBadDataFolder : &faults::kBadEdgeToken;
   }
   std::string root;
@@ -158,6 +165,8 @@ const Fault* RunningHub::Parts::Listen() {
   server_options.loops = options.loops;
   server_options.tls_cert_file = options.tls_cert_file;
   server_options.tls_key_file = options.tls_key_file;
+  server_options.max_connections_per_address = options.max_connections_per_address;
+  server_options.proxies = options.trusted_proxies;
   const std::string where = options.address + ":" + std::to_string(options.port);
   for (const std::string& file : {options.tls_cert_file, options.tls_key_file}) {
     if (file.empty() || FileExists(file)) continue;
@@ -190,6 +199,7 @@ std::unique_ptr<RunningHub> RunningHub::Start(const ServeOptions& options, Clock
 
 RunningHub::~RunningHub() {
   parts_->server->Stop(kStopGraceMs);
+  parts_->operators->Stop();  // they call the handlers
   parts_->ticker.reset();
   parts_->front.reset();
   parts_->workers.reset();

@@ -25,6 +25,7 @@ struct ServeOptions {
   std::string edge_token_file;
   std::string bootstrap_admin;  // "user:password", from TILL_BOOTSTRAP_ADMIN
   unsigned loops = 0;
+  uint32_t max_connections_per_address = 0;  // 0: an eighth of all
   uint64_t store_bytes = uint64_t{4} << 30;  // address space the store may grow to
   bool durable = true;                       // false in tests that need no power-cut safety
 };

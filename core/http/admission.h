@@ -5,26 +5,32 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace till::http {
 
 enum class Entry : uint8_t {
   kServe,
   kBusy,     // past the bound in all: 503 with Retry-After
-  kTooMany,  // past the bound of its address: 429
-  kDrop,     // so far past a bound that there is not even room for saying so
+  kTooMany,  // past the bound of its address: 429 with Retry-After
+};
+
+struct Admitted {
+  Entry entry = Entry::kServe;
+  bool may_stay = true;  // false: so many are being told already that this one is told at the door
 };
 
 class Admission {
  public:
-  Admission(uint32_t max_connections, uint32_t max_per_address)
-      : max_connections_(max_connections), max_per_address_(max_per_address) {}
+  // `unbounded`: addresses (as the loops write them) that the bound per address is not for.
+  Admission(uint32_t max_connections, uint32_t max_per_address, std::unordered_set<std::string> unbounded)
+      : max_connections_(max_connections), max_per_address_(max_per_address), unbounded_(std::move(unbounded)) {}
 
-  // Every entry but kDrop is to be paired with Leave() of the same address.
-  Entry Enter(const std::string& address) {
+  // When it may stay, to be paired with Leave() of the same address.
+  Admitted Enter(const std::string& address) {
     const std::lock_guard<std::mutex> lock(mutex_);
     Entry entry = served_ >= max_connections_ ? Entry::kBusy : Entry::kServe;
-    if (CountsAddresses()) {
+    if (Counts(address)) {
       uint32_t& of_address = by_address_[address];
       if (of_address >= max_per_address_) entry = Entry::kTooMany;
       if (entry == Entry::kServe) ++of_address;
@@ -33,11 +39,11 @@ class Admission {
     if (entry == Entry::kServe) {
       ++served_;
     } else if (refused_ >= kRefusals) {
-      return Entry::kDrop;
+      return {entry, false};
     } else {
       ++refused_;
     }
-    return entry;
+    return {entry, true};
   }
 
   void Leave(const std::string& address, Entry entry) {
@@ -47,7 +53,7 @@ class Admission {
       return;
     }
     --served_;
-    if (!CountsAddresses()) return;
+    if (!Counts(address)) return;
     const auto found = by_address_.find(address);
     if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
   }
@@ -60,10 +66,13 @@ class Admission {
  private:
   // Connections that are let in, for a second at most, only to be told why they are not served.
   static constexpr uint32_t kRefusals = 64;
-  bool CountsAddresses() const { return max_per_address_ < max_connections_; }
+  bool Counts(const std::string& address) const {
+    return max_per_address_ < max_connections_ && (unbounded_.empty() || !unbounded_.contains(address));
+  }
 
   const uint32_t max_connections_;
   const uint32_t max_per_address_;
+  const std::unordered_set<std::string> unbounded_;
   std::mutex mutex_;
   uint32_t served_ = 0;
   uint32_t refused_ = 0;

@@ -27,7 +27,7 @@ void Connection::Refuse(int status) {
   unread_body_ = true;
   head_ = {};
   Response response = TextResponse(status, std::to_string(status) + " " + std::string(ReasonPhrase(status)) + "\n");
-  if (status == 503 || status == 429) response.headers.push_back({"Retry-After", "2"});
+  AddRetryAfter(response);
   StartResponse(std::move(response));
 }
 

@@ -36,7 +36,7 @@ int StatusOf(const Error& error) {
     case ErrorCode::kUnsupported:
       return 415;
     default:
-      return 500;
+      return StatusOfFailure(error);
   }
 }
 
@@ -68,7 +68,11 @@ void Connection::OnEvents(uint32_t events) {
 }
 
 void Connection::OnNews() {
-  if (state_ == State::kHandler) {
+  if (state_ == State::kPlanning) {
+    BodyPlan plan;
+    if (!exchange_->TakePlan(plan)) return;
+    FollowPlan(std::move(plan));
+  } else if (state_ == State::kHandler) {
     Response response;
     if (!exchange_->TakeResponse(response)) return;
     StartResponse(std::move(response));
@@ -85,8 +89,8 @@ void Connection::OnServerStops() {
 void Connection::OnDeadline() {
   switch (state_) {
     case State::kHead:
-      if (pending().empty()) return Close();
-      Refuse(408);
+      if (pending().empty() && !refused()) return Close();
+      Refuse(refused() ? RefusalStatus(entry_) : 408);
       return Advance();
     case State::kContinue:
     case State::kBody:
@@ -100,6 +104,7 @@ void Connection::OnDeadline() {
     case State::kHandshake:
     case State::kLinger:
       return Close();
+    case State::kPlanning:
     case State::kHandler:
     case State::kClosed:
       return;
@@ -126,6 +131,7 @@ Connection::Next Connection::Step() {
       return StepContinue();
     case State::kBody:
       return StepBody();
+    case State::kPlanning:
     case State::kHandler:
       // Nobody waits for the answer any more: a client that closed its side is taken as gone.
       if (peer_closed_) Close();
@@ -143,12 +149,12 @@ Connection::Next Connection::Step() {
 Connection::Next Connection::StepHandshake() {
   const IoResult result = channel_.Handshake();
   if (result.io == Io::kWait) return Next::kWait;
-  if (result.io != Io::kDone || refused()) {
+  if (result.io != Io::kDone) {
     Close();
     return Next::kWait;
   }
   state_ = State::kHead;
-  head_deadline_ms_ = loop_.now_ms() + loop_.shared().options.header_deadline_ms;
+  head_deadline_ms_ = refused() ? deadline_ms : loop_.now_ms() + loop_.shared().options.header_deadline_ms;
   loop_.SetDeadline(*this, head_deadline_ms_);
   readable_ = true;  // the first request may have come with the handshake's last bytes
   return Next::kGo;
@@ -228,6 +234,18 @@ void Connection::BeginRequest(RequestHead head) {
   body_left_ = head_.content_length.value_or(0);
 
   BodyPlan plan = loop_.shared().handler->OnHead(request);
+  if (plan.later) {
+    state_ = State::kPlanning;
+    exchange_->dispatching = true;
+    plan.later(MakePendingPlan(exchange_));
+    exchange_->dispatching = false;
+    if (BodyPlan made; exchange_->TakePlan(made)) FollowPlan(std::move(made));
+    return;
+  }
+  FollowPlan(std::move(plan));
+}
+
+void Connection::FollowPlan(BodyPlan plan) {
   const bool has_body = head_.chunked || body_left_ > 0;
   if (plan.refuse || body_left_ > plan.max_bytes) {
     if (has_body) keep_alive_ = false;  // what follows is a body that nobody reads
@@ -258,8 +276,8 @@ Status Connection::StoreBody(std::string_view bytes) {
   if (bytes.size() > max_body_bytes_ - body_taken_) return Error{ErrorCode::kLimit, "the body is too large"};
   body_taken_ += bytes.size();
   if (exchange_->sink != nullptr) return exchange_->sink->Write(AsBytes(bytes));
-  exchange_->request.body.append(bytes);
-  return Ok();
+  if (exchange_->AppendBody(bytes, loop_.shared().bodies)) return Ok();
+  return Error{ErrorCode::kUnavailable, "too many bodies are being read"};
 }
 
 Result<bool> Connection::TakeBody(std::string_view bytes, size_t& used) {

@@ -38,7 +38,7 @@ class Connection : public DeadlineEntry {
   bool waits_again = false;  // in the loop's list of those with more to do
 
  private:
-  enum class State : uint8_t { kHandshake, kHead, kContinue, kBody, kHandler, kSending, kLinger, kClosed };
+  enum class State : uint8_t { kHandshake, kHead, kPlanning, kContinue, kBody, kHandler, kSending, kLinger, kClosed };
   enum class Next : uint8_t { kGo, kWait };
 
   Next Step();
@@ -52,6 +52,7 @@ class Connection : public DeadlineEntry {
   // connection.cc: requests
   void WaitForHead();
   void BeginRequest(RequestHead head);
+  void FollowPlan(BodyPlan plan);
   Result<bool> TakeBody(std::string_view bytes, size_t& used);  // true: the body is complete
   Status StoreBody(std::string_view bytes);
   void Dispatch();

@@ -21,6 +21,22 @@ class Handle final : public Exchange {
   std::shared_ptr<ExchangeState> state_;
 };
 
+class PlanHandle final : public PendingPlan {
+ public:
+  explicit PlanHandle(std::shared_ptr<ExchangeState> state) : state_(std::move(state)) {}
+  ~PlanHandle() override {
+    BodyPlan none;
+    none.refuse = TextResponse(500, "no answer\n");
+    state_->Decide(std::move(none));  // does nothing after a first plan
+  }
+  const Request& request() const override { return state_->request; }
+  void Decide(BodyPlan plan) override { state_->Decide(std::move(plan)); }
+  bool gone() const override { return state_->gone(); }
+
+ private:
+  std::shared_ptr<ExchangeState> state_;
+};
+
 void DropStream(Response& response) {
   if (response.stream) response.stream->OnDone(0, false);
   response.stream.reset();
@@ -69,6 +85,15 @@ void ExchangeState::Respond(Response response) {
   if (!mailbox_->Post(shared_from_this())) Discard();
 }
 
+void ExchangeState::Decide(BodyPlan plan) {
+  Phase open = Phase::kOpen;
+  if (!plan_phase_.compare_exchange_strong(open, Phase::kTaken)) return;
+  plan_ = std::move(plan);
+  plan_phase_.store(Phase::kWritten, std::memory_order_release);
+  if (mailbox_->on_loop_thread() && dispatching) return;
+  (void)mailbox_->Post(shared_from_this());  // a loop that has ended needs no plan
+}
+
 void ExchangeState::Wake() {
   if (wake_posted_.exchange(true, std::memory_order_acq_rel)) return;
   (void)mailbox_->Post(shared_from_this());
@@ -86,6 +111,24 @@ bool ExchangeState::TakeResponse(Response& response) {
   return true;
 }
 
+bool ExchangeState::TakePlan(BodyPlan& plan) {
+  Phase written = Phase::kWritten;
+  if (!plan_phase_.compare_exchange_strong(written, Phase::kDelivered)) return false;
+  plan = std::move(plan_);
+  return true;
+}
+
+bool ExchangeState::AppendBody(std::string_view bytes, const std::shared_ptr<BodyBudget>& budget) {
+  if (!budget->Take(bytes.size())) return false;
+  budget_ = budget;
+  request.body.append(bytes);
+  return true;
+}
+
+ExchangeState::~ExchangeState() {
+  if (budget_ != nullptr) budget_->Give(request.body.size());
+}
+
 void ExchangeState::Discard() {
   Response response;
   if (TakeResponse(response)) DropStream(response);
@@ -93,6 +136,10 @@ void ExchangeState::Discard() {
 
 std::shared_ptr<Exchange> MakeHandle(std::shared_ptr<ExchangeState> state) {
   return std::make_shared<Handle>(std::move(state));
+}
+
+std::shared_ptr<PendingPlan> MakePendingPlan(std::shared_ptr<ExchangeState> state) {
+  return std::make_shared<PlanHandle>(std::move(state));
 }
 
 }  // namespace till::http

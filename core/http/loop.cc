@@ -1,8 +1,6 @@
 #include "core/http/loop.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -17,6 +15,7 @@
 #include <cstdio>
 
 #include "core/clock.h"
+#include "core/http/address.h"
 #include "core/http/connection.h"
 
 namespace till::http {
@@ -24,29 +23,18 @@ namespace {
 
 constexpr int kEventsPerRound = 256;
 constexpr int kAcceptsPerRound = 64;
+constexpr int64_t kAcceptPauseMs = 100;  // when there is neither a descriptor nor a spare
 
-// "127.0.0.1:40312", "[::1]:40312".
-std::string PeerName(const sockaddr_storage& address) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (address.ss_family == AF_INET) {
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
-    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
-    return std::string(text.data()) + ":" + std::to_string(ntohs(v4.sin_port));
-  }
-  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
-  inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
-  return "[" + std::string(text.data()) + "]:" + std::to_string(ntohs(v6.sin6_port));
+// What is answered at the door; see TurnAway().
+std::string_view DoorAnswer(Entry entry) {
+  return entry == Entry::kTooMany
+             ? "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+             : "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 }
 
-// What counts as one address: an IPv4 address, or an IPv6 network of 64 bits, which is what one customer gets.
-std::string AdmissionKey(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET) {
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
-    return std::string(reinterpret_cast<const char*>(&v4.sin_addr), 4);
-  }
-  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
-  const char* bytes = reinterpret_cast<const char*>(&v6.sin6_addr);
-  return IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) ? std::string(bytes + 12, 4) : std::string(bytes, 8);
+// Errors of accept4 that say something of one connection, not of us: the next one may be fine.
+bool IsOfOneConnection(int error_number) {
+  return error_number != EMFILE && error_number != ENFILE && error_number != ENOMEM && error_number != ENOBUFS;
 }
 
 }  // namespace
@@ -114,32 +102,69 @@ void Loop::Accept() {
       TakeIn(std::move(fd), address);
       continue;
     }
-    if (errno == EMFILE || errno == ENFILE) ShedOne();
-    if (errno == EINTR || errno == ECONNABORTED) continue;
-    return;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+    if (IsOfOneConnection(errno)) continue;
+    shared_.accept_failures.fetch_add(1, std::memory_order_relaxed);
+    if (ShedOne()) continue;
+    return PauseAccepting();
   }
 }
 
-// Without a free descriptor the waiting connection would stay in the queue and wake us without end.
-void Loop::ShedOne() {
+// Without a free descriptor the waiting connection would stay in the queue and wake us without end. Its place becomes
+// the spare's again in one step: a descriptor that is free for a moment is another thread's. False when nothing could
+// be shed, because that happened to what we gave up.
+bool Loop::ShedOne() {
   spare_.Reset();
-  const UniqueFd victim(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  UniqueFd victim(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!victim.valid()) return false;
+  TurnAway(victim.get(), Entry::kBusy);
   shared_.refused.fetch_add(1, std::memory_order_relaxed);
-  spare_ = UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
-  errno = EAGAIN;
+  if (dup3(epoll_.get(), victim.get(), O_CLOEXEC) < 0) return false;  // which closes the victim
+  spare_ = std::move(victim);
+  return true;
+}
+
+// The queue keeps who comes meanwhile.
+void Loop::PauseAccepting() {
+  resume_accepting_ms_ = now_ms_ + kAcceptPauseMs;
+  epoll_event nothing{};
+  nothing.data.ptr = this;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener_.get(), &nothing);
+}
+
+void Loop::ResumeAccepting() {
+  resume_accepting_ms_ = DeadlineEntry::kNever;
+  if (!listener_.valid()) return;
+  if (!spare_.valid()) spare_ = UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.ptr = this;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener_.get(), &event);
+}
+
+// Says why to a connection that does not get in, without keeping it: what its request brought so far is read, because
+// a close over unread bytes would reset the connection and take the answer along. Under TLS there is nobody to talk to
+// before a handshake.
+void Loop::TurnAway(int fd, Entry entry) const {
+  if (shared_.tls != nullptr) return;
+  std::array<char, 4096> unread{};
+  (void)!recv(fd, unread.data(), unread.size(), MSG_DONTWAIT);
+  const std::string_view answer = DoorAnswer(entry);
+  (void)!send(fd, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  shutdown(fd, SHUT_WR);
 }
 
 void Loop::TakeIn(UniqueFd fd, const sockaddr_storage& address) {
   std::string key = AdmissionKey(address);
-  const Entry entry = shared_.admission->Enter(key);
-  if (entry == Entry::kDrop) {
+  const Admitted admitted = shared_.admission->Enter(key);
+  if (!admitted.may_stay) {
     shared_.refused.fetch_add(1, std::memory_order_relaxed);
-    return;
+    return TurnAway(fd.get(), admitted.entry);
   }
   shared_.connections.fetch_add(1, std::memory_order_relaxed);
   const int raw_fd = fd.get();
   auto connection = std::make_unique<Connection>(*this, Channel(std::move(fd), shared_.tls.get()), PeerName(address),
-                                                 std::move(key), entry);
+                                                 std::move(key), admitted.entry);
   if (!Watch(raw_fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, connection.get())) return;
   connection->index = connections_.size();
   connections_.push_back(std::move(connection));
@@ -180,6 +205,10 @@ void Loop::BeginStop() {
 int Loop::WaitMs() const {
   if (!again_.empty()) return 0;
   int wait_ms = wheel_.NextWaitMs(now_ms_);
+  if (resume_accepting_ms_ != DeadlineEntry::kNever) {
+    const int left = static_cast<int>(std::clamp<int64_t>(resume_accepting_ms_ - now_ms_, 0, kAcceptPauseMs));
+    wait_ms = wait_ms < 0 ? left : std::min(wait_ms, left);
+  }
   if (stopping_) {
     const int left = static_cast<int>(std::clamp<int64_t>(stop_deadline_ms_.load() - now_ms_, 0, 60'000));
     wait_ms = wait_ms < 0 ? left : std::min(wait_ms, left);
@@ -211,6 +240,7 @@ void Loop::Run() {
       connection->Advance();
     }
     wheel_.Expire(now_ms_, [](DeadlineEntry& entry) { static_cast<Connection&>(entry).OnDeadline(); });
+    if (now_ms_ >= resume_accepting_ms_) ResumeAccepting();
     if (stop_requested_.load() && !stopping_) BeginStop();
     graveyard_.clear();
   }

@@ -23,10 +23,12 @@ struct ServerShared {
   Handler* handler = nullptr;
   std::unique_ptr<TlsContext> tls;  // null: plain
   std::unique_ptr<Admission> admission;
+  std::shared_ptr<BodyBudget> bodies;  // shared with exchanges, which may outlive the server
   std::atomic<uint64_t> connections{0};
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> refused{0};
   std::atomic<uint64_t> body_bytes_sent{0};
+  std::atomic<uint64_t> accept_failures{0};
 };
 
 class Loop {
@@ -53,7 +55,10 @@ class Loop {
   bool Watch(int fd, uint32_t events, void* tag) const;
   void Accept();
   void TakeIn(UniqueFd fd, const sockaddr_storage& address);
-  void ShedOne();
+  void TurnAway(int fd, Entry entry) const;
+  bool ShedOne();
+  void PauseAccepting();
+  void ResumeAccepting();
   void DeliverMail();
   void BeginStop();
   int WaitMs() const;
@@ -62,6 +67,7 @@ class Loop {
   UniqueFd listener_;
   UniqueFd epoll_;
   UniqueFd spare_;  // given up for a moment when descriptors run out, so that the queue can be emptied
+  int64_t resume_accepting_ms_ = DeadlineEntry::kNever;
   std::shared_ptr<Mailbox> mailbox_;  // shared with exchanges, which may outlive the loop
   int64_t now_ms_;
   DeadlineWheel wheel_;

@@ -156,6 +156,27 @@ Response TextResponse(int status, std::string text) {
   return response;
 }
 
+int StatusOfFailure(const Error& error) {
+  if (error.code == ErrorCode::kNotFound) return 404;
+  const bool passes =
+      IsOutOfResources(error) || error.code == ErrorCode::kLimit || error.code == ErrorCode::kUnavailable;
+  return passes ? 503 : 500;
+}
+
+Response FailureResponse(const Error& error) {
+  Response response = TextResponse(StatusOfFailure(error), "");
+  AddRetryAfter(response);
+  return response;
+}
+
+void AddRetryAfter(Response& response) {
+  if (response.status != 503 && response.status != 429) return;
+  for (const HeaderField& field : response.headers) {
+    if (EqualsIgnoreCase(field.name, "Retry-After")) return;
+  }
+  response.headers.push_back({"Retry-After", "2"});
+}
+
 Response JsonResponse(int status, std::string json) {
   Response response;
   response.status = status;

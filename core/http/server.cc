@@ -1,9 +1,9 @@
 #include "core/http/server.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -12,35 +12,13 @@
 #include <thread>
 
 #include "core/clock.h"
+#include "core/http/address.h"
 #include "core/http/loop.h"
 
 namespace till::http {
 namespace {
 
 constexpr int kBacklog = 4096;
-
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-};
-
-Result<Address> ParseAddress(const std::string& text, uint16_t port) {
-  Address address;
-  auto& v4 = reinterpret_cast<sockaddr_in&>(address.storage);
-  auto& v6 = reinterpret_cast<sockaddr_in6&>(address.storage);
-  if (inet_pton(AF_INET, text.c_str(), &v4.sin_addr) == 1) {
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(port);
-    address.length = sizeof(v4);
-  } else if (inet_pton(AF_INET6, text.c_str(), &v6.sin6_addr) == 1) {
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(port);
-    address.length = sizeof(v6);
-  } else {
-    return Error{ErrorCode::kInvalid, "not an IP address"};
-  }
-  return address;
-}
 
 Error BindError() {
   const auto detail = static_cast<uint64_t>(errno);
@@ -61,7 +39,7 @@ bool SetFlag(int fd, int level, int option) {
 
 // The first socket of a server binds without SO_REUSEPORT and takes it on afterwards: so it collides with another
 // process that holds the port, also with one of the same user that set SO_REUSEPORT itself.
-Result<UniqueFd> Listen(const Address& address, bool first) {
+Result<UniqueFd> Listen(const SocketAddress& address, bool first) {
   UniqueFd fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid() || !SetFlag(fd.get(), SOL_SOCKET, SO_REUSEADDR)) return SystemError("cannot make a socket");
   // All are inherited by accepted sockets.
@@ -79,8 +57,29 @@ Result<uint16_t> BoundPort(int fd) {
   sockaddr_storage storage{};
   socklen_t length = sizeof(storage);
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return SystemError("cannot name a socket");
-  return ntohs(storage.ss_family == AF_INET ? reinterpret_cast<sockaddr_in&>(storage).sin_port
-                                            : reinterpret_cast<sockaddr_in6&>(storage).sin6_port);
+  return PortOf(storage);
+}
+
+// Raises the soft limit of descriptors to the hard one, and answers it.
+uint64_t RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;  // what is usual
+  rlimit raised = limit;
+  raised.rlim_cur = limit.rlim_max;
+  return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
+}
+
+ServerLimits LimitsFor(const ServerOptions& options) {
+  constexpr uint64_t kOwnDescriptors = 64;  // listeners, stores, logs, standard streams
+  const uint64_t descriptors = RaiseDescriptorLimit();
+  const uint64_t spared = descriptors / 4 + kOwnDescriptors;
+  const uint64_t room = descriptors > spared ? descriptors - spared : 1;
+  ServerLimits limits;
+  limits.max_connections = static_cast<uint32_t>(std::min<uint64_t>(options.max_connections, room));
+  const uint32_t share = options.max_connections_per_address != 0 ? options.max_connections_per_address
+                                                                  : std::max(limits.max_connections / 8, 1U);
+  limits.max_connections_per_address = std::min(share, limits.max_connections);
+  return limits;
 }
 
 class LoopServer final : public Server {
@@ -90,10 +89,12 @@ class LoopServer final : public Server {
   Status Open(const ServerOptions& options, Handler& handler);
   uint16_t port() const override { return shared_.options.port; }
   ServerCounters counters() const override;
+  ServerLimits limits() const override { return limits_; }
   void Stop(int64_t grace_ms) override;
 
  private:
   ServerShared shared_;
+  ServerLimits limits_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::mutex stop_mutex_;
   std::vector<std::thread> threads_;
@@ -102,14 +103,21 @@ class LoopServer final : public Server {
 Status LoopServer::Open(const ServerOptions& options, Handler& handler) {
   shared_.options = options;
   shared_.handler = &handler;
-  shared_.admission = std::make_unique<Admission>(options.max_connections, options.max_connections_per_address);
+  limits_ = LimitsFor(options);
+  std::unordered_set<std::string> unbounded;
+  for (const std::string& proxy : options.proxies) {
+    unbounded.insert(AdmissionKey(TILL_TRY(ParseAddress(proxy, 0)).storage));
+  }
+  shared_.admission =
+      std::make_unique<Admission>(limits_.max_connections, limits_.max_connections_per_address, std::move(unbounded));
+  shared_.bodies = std::make_shared<BodyBudget>(options.max_buffered_body_bytes);
   if (!options.tls_cert_file.empty()) {
     shared_.tls = TILL_TRY(TlsContext::Load(options.tls_cert_file, options.tls_key_file, options.tls_client_ca_file));
   }
   const unsigned count = options.loops != 0 ? options.loops : std::max(std::thread::hardware_concurrency(), 1U);
   std::vector<UniqueFd> listeners;
   for (unsigned i = 0; i < count; ++i) {
-    const Address address = TILL_TRY(ParseAddress(options.address, shared_.options.port));
+    const SocketAddress address = TILL_TRY(ParseAddress(options.address, shared_.options.port));
     listeners.push_back(TILL_TRY(Listen(address, i == 0)));
     if (i == 0) shared_.options.port = TILL_TRY(BoundPort(listeners[0].get()));
   }
@@ -128,6 +136,7 @@ ServerCounters LoopServer::counters() const {
   counters.requests = shared_.requests.load(std::memory_order_relaxed);
   counters.refused = shared_.refused.load(std::memory_order_relaxed);
   counters.body_bytes_sent = shared_.body_bytes_sent.load(std::memory_order_relaxed);
+  counters.accept_failures = shared_.accept_failures.load(std::memory_order_relaxed);
   return counters;
 }
 

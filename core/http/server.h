@@ -2,7 +2,8 @@
 //   A Handler runs on a loop thread and must not block there: it answers at once, or keeps the Exchange and answers
 //   later from any thread (a WorkerPool below), or answers with a BodyStream that waits and is woken.
 //   Everything from outside is bounded: header deadline in all (not per read), idle time, minimum body rate both ways,
-//   connections in all and per address, body sizes. Past a bound the connection gets 408/413/429/431 or is closed.
+//   connections in all and per address, body sizes, and the memory of all buffered bodies together. Past a bound the
+//   connection gets 408, 413, 429, 431 or 503; silence only under TLS, where saying so would cost a handshake.
 //   Served for the handler: Date, Content-Length or chunked framing, HEAD (the body is dropped), keep-alive,
 //   pipelining (one at a time), Expect: 100-continue, a last clean close.
 #pragma once
@@ -15,6 +16,7 @@
 
 #include "core/file.h"
 #include "core/http/message.h"
+#include "core/http/worker_pool.h"
 
 namespace till::http {
 
@@ -63,6 +65,13 @@ struct Response {
 // A Response of one kind of body, with its Content-Type.
 Response TextResponse(int status, std::string text);
 Response JsonResponse(int status, std::string json);
+// What a failed look-up means for the client: only absence (kNotFound) is 404; out of descriptors, memory or disk is
+// 503, for it passes, and caches must not keep it; anything else of ours 500.
+int StatusOfFailure(const Error& error);
+// An empty answer of that status.
+Response FailureResponse(const Error& error);
+// To a 503 or 429 without one; others stay as they are.
+void AddRetryAfter(Response& response);
 
 // Serves byte ranges of one open file or any offset-addressed body: sets status 200, 206, 304, 412 or 416, ETag,
 // Accept-Ranges, Content-Range, multipart/byteranges for 2 to 4 ranges; honours If-Range (strong tags only),
@@ -105,11 +114,27 @@ class Exchange {
   virtual bool gone() const = 0;
 };
 
+struct BodyPlan;
+
+// A request whose plan is still being made, on another thread; nothing of its body is read meanwhile. When the last
+// holder lets go of it without a plan, the client gets a 500.
+class PendingPlan {
+ public:
+  virtual ~PendingPlan() = default;
+  virtual const Request& request() const = 0;
+  // Once, from any thread. After the client has gone it does nothing.
+  virtual void Decide(BodyPlan plan) = 0;
+  virtual bool gone() const = 0;
+};
+
 // How a request's body is to be taken.
 struct BodyPlan {
   uint64_t max_bytes = 64 * 1024;  // above it: 413
   std::unique_ptr<BodySink> sink;  // null: buffered into Request::body
   std::optional<Response> refuse;  // answer now, without reading the body
+  // Set: the plan cannot be made here and now. Called once on the loop's thread; what it is given gets the plan, which
+  // has no `later` of its own.
+  std::function<void(std::shared_ptr<PendingPlan>)> later;
 };
 
 class Handler {
@@ -132,37 +157,36 @@ struct ServerOptions {
   int64_t idle_timeout_ms = 75'000;
   int64_t min_body_rate_bytes_per_s = 64;  // averaged over min_body_rate_window_ms
   int64_t min_body_rate_window_ms = 30'000;
-  uint32_t max_connections = 20'000;
-  uint32_t max_connections_per_address = 20'000;  // an IPv6 network of 64 bits counts as one address
+  uint32_t max_connections = 20'000;            // fewer when the descriptors are: see ServerLimits
+  uint32_t max_connections_per_address = 0;     // an IPv6 network of 64 bits counts as one; 0: an eighth of all
+  std::vector<std::string> proxies;             // IP literals that the bound per address is not for
+  uint64_t max_buffered_body_bytes = 64 << 20;  // of all bodies without a sink together; past it: 503
+};
+
+// What the options came to. Start() raises the process's soft limit of descriptors (RLIMIT_NOFILE) to the hard one;
+// three quarters of it, less 64, are for connections, the rest for what they are answered with.
+struct ServerLimits {
+  uint32_t max_connections = 0, max_connections_per_address = 0;
 };
 
 // Counters since the start, for metrics. Bytes are response body bytes handed to the kernel.
 struct ServerCounters {
   uint64_t connections = 0, open_connections = 0, requests = 0, refused = 0, body_bytes_sent = 0;
+  uint64_t accept_failures = 0;  // for want of descriptors or memory
 };
 
 class Server {
  public:
-  // Binds and starts the loops. kConflict when the port is in use (detail: errno), kInvalid for a bad address or key.
+  // Binds and starts the loops. kConflict when the port is in use (detail: errno), kInvalid for a bad address, proxy or
+  // key.
   // `handler` outlives the server.
   static Result<std::unique_ptr<Server>> Start(const ServerOptions& options, Handler& handler);
   virtual ~Server() = default;  // stops, closing what is open
   virtual uint16_t port() const = 0;
   virtual ServerCounters counters() const = 0;
+  virtual ServerLimits limits() const = 0;
   // Stops accepting, lets running exchanges end for at most `grace_ms`, then closes them.
   virtual void Stop(int64_t grace_ms) = 0;
-};
-
-// Threads for handlers that may block. Post() is refused (false) when `max_queued` jobs wait: answer 503 then.
-class WorkerPool {
- public:
-  WorkerPool(unsigned threads, size_t max_queued);
-  ~WorkerPool();  // runs what is queued, then joins
-  bool Post(std::function<void()> job);
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace till::http

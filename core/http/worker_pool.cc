@@ -1,3 +1,5 @@
+#include "core/http/worker_pool.h"
+
 #include <pthread.h>
 #include <signal.h>
 
@@ -5,8 +7,7 @@
 #include <deque>
 #include <mutex>
 #include <thread>
-
-#include "core/http/server.h"
+#include <vector>
 
 namespace till::http {
 

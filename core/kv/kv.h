@@ -1,4 +1,5 @@
-// An ordered key-value store with transactions, on LMDB. One process opens a store; any of its threads may use it.
+// An ordered key-value store with transactions, on LMDB. One process owns a store (another may open it beside the owner
+// for a moment); any of its threads may use it.
 //   View() sees one consistent snapshot and never blocks a writer. Update() is serialised with other updates and is
 //   durable when it answers; when the closure answers an Error nothing of it is kept.
 //   Closures may be run again (an engine that retries on conflict may stand behind this face one day), so they touch
@@ -45,6 +46,9 @@ class Store {
   struct Options {
     uint64_t map_bytes = uint64_t{1} << 30;  // the most the file may grow to (address space, not memory)
     bool durable = true;                     // false: fsync left to the system; for indexes that can be rebuilt
+    // For a command that looks at or changes a little while the program that owns the store may run: its lock is not
+    // asked for, and nothing is made. Never in the process that has the store open.
+    bool beside_owner = false;
   };
   // `folder` is made when missing (mode 0700).
   static Result<std::unique_ptr<Store>> Open(const std::string& folder, const Options& options);

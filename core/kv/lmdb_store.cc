@@ -312,10 +312,15 @@ Result<MDB_dbi> OpenMainDatabase(MDB_env* environment) {
 }  // namespace
 
 Result<std::unique_ptr<Store>> Store::Open(const std::string& folder, const Options& options) {
-  TILL_TRY(MakeFolders(folder));
-  if (chmod(folder.c_str(), 0700) != 0) return SystemError("cannot close the store's folder to others");
-  UniqueFd lock = TILL_TRY(LockFolder(folder));
   const std::string path = folder + "/data.mdb";
+  UniqueFd lock;
+  if (options.beside_owner) {
+    if (!FileExists(path)) return Error{ErrorCode::kNotFound, "no store is there"};
+  } else {
+    TILL_TRY(MakeFolders(folder));
+    if (chmod(folder.c_str(), 0700) != 0) return SystemError("cannot close the store's folder to others");
+    lock = TILL_TRY(LockFolder(folder));
+  }
   TILL_TRY(CheckFirstPage(path));
   TILL_TRY(ReserveReaders(folder + "/lock.mdb"));
   NewDataFile new_file(path);

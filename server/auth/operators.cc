@@ -3,130 +3,152 @@
 #include "core/crypto/hash.h"
 #include "core/crypto/password.h"
 #include "core/file.h"
+#include "core/log.h"
 #include "core/text.h"
-#include "server/store/keys.h"
+#include "server/auth/credentials.h"
 
 namespace till::server {
 namespace {
 
 constexpr Error kNobody{ErrorCode::kRefused, "no such user, or another password"};
-constexpr Error kTooManyTries{ErrorCode::kUnavailable, "too many failed sign-ins, try again in a minute"};
+constexpr Error kBusy{ErrorCode::kUnavailable, "too many sign-ins at once", 2};
+constexpr unsigned kThreads = 2;
 constexpr size_t kMaxRemembered = 1024;
-constexpr size_t kMaxUserBytes = 64;
-// Failed sign-ins of all users together that are looked at in a minute; each costs some 80 ms of scrypt.
-constexpr unsigned kMaxFailures = 20;
-constexpr int64_t kFailureWindowMs = 60'000;
-constexpr std::string_view kTokenPrefix = "till_";
-
-std::string UserKey(std::string_view user) { return Key('U', user); }
-std::string TokenKey(std::string_view token) { return Key('V', AsText(crypto::Sha256Of(AsBytes(token)))); }
+constexpr size_t kMaxPairs = 4096;
 
 }  // namespace
 
 Operators::Operators(kv::Store& store, Clock& clock)
-    : store_(store), clock_(clock), process_key_(crypto::RandomBytes(32)) {}
+    : store_(store),
+      clock_(clock),
+      process_key_(crypto::RandomBytes(32)),
+      back_off_(kMaxPairs),
+      pool_(std::make_unique<http::WorkerPool>(kThreads, kMaxWaiting)) {}
+
+void Operators::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  pool_.reset();
+}
 
 Result<bool> Operators::Bootstrap(std::string_view bootstrap, const std::string& token_path) {
   if (!bootstrap.empty()) {
-    const size_t colon = bootstrap.find(':');
-    if (colon == 0 || colon == std::string_view::npos || colon > kMaxUserBytes || bootstrap.size() - colon < 9) {
+    const size_t colon = std::min(bootstrap.find(':'), bootstrap.size());
+    const std::string_view user = bootstrap.substr(0, colon);
+    if (!IsCredentialName(user) || bootstrap.size() < colon + 1 + kMinPasswordBytes) {
       return Error{ErrorCode::kInvalid, "wants user:password, the password of at least 8 characters"};
     }
     const std::string phc = TILL_TRY(crypto::ScryptHash(bootstrap.substr(colon + 1)));
-    TILL_TRY(store_.Update([&](kv::WriteTxn& txn) { return txn.Put(UserKey(bootstrap.substr(0, colon)), phc); }));
-    const std::lock_guard lock(mutex_);
-    verified_.clear();
+    TILL_TRY(store_.Update([&](kv::WriteTxn& txn) { return PutPassword(txn, user, phc); }));
     return false;
   }
   bool anybody = false;
-  const auto note = [&](std::string_view, std::string_view) {
-    anybody = true;
-    return false;
-  };
   TILL_TRY(store_.View([&](kv::ReadTxn& txn) -> Status {
-    TILL_TRY(txn.Scan("U", "", note));
-    return txn.Scan("V", "", note);
+    anybody = TILL_TRY(AnyOperator(txn));
+    return Ok();
   }));
   if (anybody) return false;
-  const std::string token = std::string(kTokenPrefix) + "admin_" + ToHex(crypto::RandomBytes(32));
+  const std::string token = NewToken(TokenKind::kOperator, "admin");
   TILL_TRY(WriteFileAtomically(token_path, AsBytes(token + "\n"), 0600));
-  TILL_TRY(store_.Update([&](kv::WriteTxn& txn) { return txn.Put(TokenKey(token), "admin"); }));
+  TILL_TRY(store_.Update([&](kv::WriteTxn& txn) {
+    return PutToken(txn, TokenKind::kOperator, token, {"admin", clock_.UnixMs()});
+  }));
   return true;
 }
 
-Result<Operator> Operators::Check(std::string_view authorization) {
-  if (auto known = CheckCached(authorization)) return *known;
-  if (!authorization.starts_with("Basic ")) return kNobody;
-  auto decoded = crypto::FromBase64(Trim(authorization.substr(6)));
-  if (!decoded.ok()) return kNobody;
-  const size_t colon = decoded->find(':');
-  if (colon > kMaxUserBytes) return kNobody;  // npos too
-  const std::string_view pair = *decoded;
-  if (!MayTry()) return kTooManyTries;
-  auto found = CheckBasic(pair.substr(0, colon), pair.substr(colon + 1));
-  if (!found.ok()) {
-    NoteFailure();
-    return found;
+std::optional<Operator> Operators::Known(std::string_view authorization) {
+  if (authorization.starts_with("Bearer ")) return KnownToken(Trim(authorization.substr(7)));
+  if (!authorization.starts_with("Basic ")) return std::nullopt;
+  Verified verified;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = verified_.find(CacheKey(authorization));
+    if (found == verified_.end()) return std::nullopt;
+    verified = found->second;
   }
-  const std::lock_guard lock(mutex_);
-  if (verified_.size() >= kMaxRemembered) verified_.clear();
-  verified_[CacheKey(authorization)] = found->name;
-  return found;
+  bool still = false;
+  const Status read = store_.View([&](kv::ReadTxn& txn) -> Status {
+    still = TILL_TRY(FindPassword(txn, verified.user)) == verified.phc;
+    return Ok();
+  });
+  if (!read.ok()) log::Warn("an operator could not be looked up", {{"error", read.error()}});
+  if (!read.ok() || !still) return std::nullopt;
+  return Operator{verified.user};
 }
 
-std::optional<Operator> Operators::CheckCached(std::string_view authorization) {
-  if (authorization.starts_with("Bearer ")) {
-    auto found = CheckToken(Trim(authorization.substr(7)));
-    if (found.ok()) return *found;
-    return std::nullopt;
-  }
-  const std::lock_guard lock(mutex_);
-  const auto known = verified_.find(CacheKey(authorization));
-  if (known == verified_.end()) return std::nullopt;
-  return Operator{known->second};
+std::optional<Operator> Operators::KnownToken(std::string_view token) {
+  std::optional<std::string> name;
+  const Status read = store_.View([&](kv::ReadTxn& txn) -> Status {
+    name = TILL_TRY(FindToken(txn, TokenKind::kOperator, token));
+    return Ok();
+  });
+  if (!read.ok()) log::Warn("a token could not be looked up", {{"error", read.error()}});
+  return name ? std::optional(Operator{*name}) : std::nullopt;
 }
 
-Result<Operator> Operators::CheckBasic(std::string_view user, std::string_view password) {
-  std::string phc;
+void Operators::SignIn(std::string_view authorization, std::string_view address,
+                       std::function<void(Result<Operator>)> done) {
+  if (auto known = Known(authorization)) return done(*known);
+  if (!authorization.starts_with("Basic ")) return done(kNobody);
+  const auto decoded = crypto::FromBase64(Trim(authorization.substr(6)));
+  const size_t colon = decoded.ok() ? decoded->find(':') : std::string::npos;
+  if (colon > kMaxCredentialNameBytes) return done(kNobody);  // npos too
+  Try asked;
+  asked.user = decoded->substr(0, colon);
+  asked.password = decoded->substr(colon + 1);
+  asked.pair = {asked.user, std::string(address)};
+  asked.cache_key = CacheKey(authorization);
+  asked.done = done;
+  if (const Status queued = Queue(std::move(asked)); !queued.ok()) done(queued.error());
+}
+
+Status Operators::Queue(Try asked) {
+  const BackOff::Pair pair = asked.pair;
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return kBusy;
+  const int64_t wait_s = back_off_.Begin(pair, clock_.MonotonicMs());
+  if (wait_s > 0) {
+    return Error{ErrorCode::kUnavailable, "too many sign-ins of this user from there", static_cast<uint64_t>(wait_s)};
+  }
+  if (pool_->Post([this, asked = std::move(asked)] { Verify(asked); })) return Ok();
+  back_off_.End(pair, BackOff::Outcome::kNotTried, clock_.MonotonicMs());
+  return kBusy;
+}
+
+void Operators::Verify(const Try& asked) {
+  bool stopping = false;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping = stopping_;
+  }
+  const Result<Operator> found = stopping ? Result<Operator>(kBusy) : CheckPassword(asked);
+  const bool wrong = !found.ok() && found.error().code == ErrorCode::kRefused;
+  const BackOff::Outcome outcome = found.ok() ? BackOff::Outcome::kRight
+                                   : wrong    ? BackOff::Outcome::kWrong
+                                              : BackOff::Outcome::kNotTried;
+  {
+    const std::lock_guard lock(mutex_);
+    back_off_.End(asked.pair, outcome, clock_.MonotonicMs());
+  }
+  asked.done(found);
+}
+
+Result<Operator> Operators::CheckPassword(const Try& asked) {
+  std::optional<std::string> phc;
   TILL_TRY(store_.View([&](kv::ReadTxn& txn) -> Status {
-    if (user.empty()) return Ok();
-    const auto stored = TILL_TRY(txn.Get(UserKey(user)));
-    if (stored) phc = *stored;
+    phc = TILL_TRY(FindPassword(txn, asked.user));
     return Ok();
   }));
   // An unknown user takes as long as a known one.
   static const std::string decoy = *crypto::ScryptHash("no one's password");
-  const std::lock_guard turn(scrypt_mutex_[next_scrypt_++ % 2]);  // at most two at a time: 32 MiB each
-  const Status verdict = crypto::ScryptVerify(password, phc.empty() ? decoy : phc);
-  if (phc.empty() || !verdict.ok()) return kNobody;
-  return Operator{std::string(user)};
-}
-
-// The look-up is by the token's SHA-256, so its time tells nothing about the token.
-Result<Operator> Operators::CheckToken(std::string_view token) {
-  if (token.size() > 256 || !token.starts_with(kTokenPrefix)) return kNobody;
-  std::string name;
-  TILL_TRY(store_.View([&](kv::ReadTxn& txn) -> Status {
-    const auto stored = TILL_TRY(txn.Get(TokenKey(token)));
-    if (stored) name = *stored;
-    return Ok();
-  }));
-  if (name.empty()) return kNobody;
-  return Operator{name};
-}
-
-bool Operators::MayTry() {
+  const Status verdict = crypto::ScryptVerify(asked.password, phc ? *phc : decoy);
+  if (!phc || !verdict.ok()) return kNobody;
   const std::lock_guard lock(mutex_);
-  if (clock_.MonotonicMs() - failures_since_ms_ > kFailureWindowMs) {
-    failures_since_ms_ = clock_.MonotonicMs();
-    failures_ = 0;
-  }
-  return failures_ < kMaxFailures;
-}
-
-void Operators::NoteFailure() {
-  const std::lock_guard lock(mutex_);
-  ++failures_;
+  if (verified_.size() >= kMaxRemembered) verified_.erase(verified_.begin());  // in no order: keys are HMACs
+  verified_[asked.cache_key] = {asked.user, *phc};
+  return Operator{asked.user};
 }
 
 Bytes Operators::CacheKey(std::string_view authorization) const {

@@ -116,7 +116,8 @@ DdiHandler::Outcome DdiHandler::GetArtifact(kv::ReadTxn& txn, const DdiCall& cal
   if (!file) return Refuse(DdiFault::kNotFound);
   if (md5) return Now(http::TextResponse(200, file->blob.md5 + "  " + file->filename));
   auto opened = hub_.artifacts.OpenBlob(file->blob.sha256);
-  if (!opened.ok()) return Refuse(DdiFault::kNotFound);
+  if (!opened.ok() && opened.error().code == ErrorCode::kNotFound) return Refuse(DdiFault::kNotFound);
+  if (!opened.ok()) return Now(StoreTrouble(call.request(), opened.error()));
   const http::Request& request = call.request();
   DdiOutcome outcome = Now(ServeFile(request, *file, std::move(*opened), access_log_));
   // Ranges log nothing: a client that fetches in small pieces must cost no writes.

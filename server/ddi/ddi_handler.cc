@@ -26,6 +26,12 @@ http::Response MethodNotAllowed(const char* methods) {
 
 }  // namespace
 
+// Out of descriptors, memory or room passes: the terminal comes again.
+http::Response StoreTrouble(const http::Request& request, const Error& error) {
+  log::ErrorLine("the store failed", {{"path", request.path}, {"error", error}});
+  return DdiError(http::StatusOfFailure(error) == 503 ? DdiFault::kBusy : DdiFault::kInternal);
+}
+
 DdiOutcome Now(http::Response response) {
   DdiOutcome outcome;
   outcome.response = std::make_shared<http::Response>(std::move(response));
@@ -39,18 +45,39 @@ bool DdiHandler::Takes(const http::Request& request) const {
   return parts.size() >= kRestAt && parts[1] == "controller" && parts[2] == "v1";
 }
 
-http::BodyPlan DdiHandler::OnHead(const http::Request&) {
+// Nothing of a stranger's body is read. Polls have none, and are looked at once.
+http::BodyPlan DdiHandler::OnHead(const http::Request& request) {
   http::BodyPlan plan;
+  plan.max_bytes = 0;
+  if (IsRead(request)) return plan;
   plan.max_bytes = kMaxDdiBodyBytes;
+  const std::vector<std::string> parts = http::PathSegments(request.raw_target);
+  if (!NamesController(parts) || IsForeign(request, hub_.base_url, hub_.trusted_proxies)) {
+    plan.refuse = DdiError(DdiFault::kUnauthorized);
+    return plan;
+  }
+  DeviceAuth auth = DeviceAuth::kRefused;
+  const Status read = hub_.store.View([&](kv::ReadTxn& txn) -> Status {
+    auth = TILL_TRY(AuthenticateDevice(txn, request, parts[3], hub_.trusted_proxies));
+    return Ok();
+  });
+  if (!read.ok()) {
+    plan.refuse = StoreTrouble(request, read.error());
+  } else if (auth == DeviceAuth::kRefused) {
+    plan.refuse = DdiError(DdiFault::kUnauthorized);
+  }
   return plan;
+}
+
+bool DdiHandler::NamesController(const std::vector<std::string>& parts) const {
+  return parts.size() >= kRestAt && EqualsIgnoreCase(parts[0], hub_.tenant) && IsControllerId(parts[3]);
 }
 
 void DdiHandler::OnRequest(std::shared_ptr<http::Exchange> exchange) {
   DdiCall call;
   call.exchange = std::move(exchange);
   std::vector<std::string> parts = http::PathSegments(call.request().raw_target);
-  const bool known_tenant = parts.size() >= kRestAt && EqualsIgnoreCase(parts[0], hub_.tenant);
-  if (!known_tenant || !IsControllerId(parts[3])) return call.exchange->Respond(DdiError(DdiFault::kUnauthorized));
+  if (!NamesController(parts)) return call.exchange->Respond(DdiError(DdiFault::kUnauthorized));
   call.controller_id = std::move(parts[3]);
   call.rest.assign(std::make_move_iterator(parts.begin() + kRestAt), std::make_move_iterator(parts.end()));
   if (!call.rest.empty() && call.rest.back().empty()) call.rest.pop_back();  // a slash at the end
@@ -60,10 +87,7 @@ void DdiHandler::OnRequest(std::shared_ptr<http::Exchange> exchange) {
     outcome = TILL_TRY(Answer(txn, call));
     return Ok();
   });
-  if (!read.ok()) {
-    log::ErrorLine("the store failed", {{"path", call.request().path}, {"error", read.error()}});
-    return call.exchange->Respond(DdiError(DdiFault::kInternal));
-  }
+  if (!read.ok()) return call.exchange->Respond(StoreTrouble(call.request(), read.error()));
   Finish(call, std::move(outcome));
 }
 
@@ -118,10 +142,7 @@ void DdiHandler::Finish(const DdiCall& call, DdiOutcome outcome) {
   }
   const auto exchange = call.exchange;
   const auto done = [exchange, response = outcome.response, after = std::move(outcome.after)](Status status) {
-    if (!status.ok()) {
-      log::ErrorLine("the store failed", {{"path", exchange->request().path}, {"error", status.error()}});
-      return exchange->Respond(DdiError(DdiFault::kInternal));
-    }
+    if (!status.ok()) return exchange->Respond(StoreTrouble(exchange->request(), status.error()));
     exchange->Respond(after ? after() : std::move(*response));
   };
   if (!hub_.writer.Post(std::move(outcome.job), done)) exchange->Respond(DdiError(DdiFault::kBusy));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/http/server.h"
+#include "server/auth/origin.h"
 #include "server/ddi/ddi_reply.h"
 #include "server/ddi/device_auth.h"
 #include "server/hub.h"
@@ -50,6 +51,7 @@ class DdiHandler : public http::Handler {
 
  private:
   using Outcome = Result<DdiOutcome>;
+  bool NamesController(const std::vector<std::string>& parts) const;
   Outcome Answer(kv::ReadTxn& txn, DdiCall& call);
   Outcome Route(kv::ReadTxn& txn, const DdiCall& call);
   void Finish(const DdiCall& call, DdiOutcome outcome);
@@ -81,6 +83,7 @@ class DdiHandler : public http::Handler {
 };
 
 // Shorthands for the parts of the handler.
+http::Response StoreTrouble(const http::Request& request, const Error& error);
 DdiOutcome Now(http::Response response);
 DdiOutcome Refuse(DdiFault fault, std::string_view message = "");
 

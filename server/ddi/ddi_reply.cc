@@ -55,23 +55,6 @@ bool Accepts(std::string_view accept, std::string_view type) {
   return false;
 }
 
-bool IsHost(std::string_view host) {
-  if (host.empty() || host.size() > 255) return false;
-  return std::all_of(host.begin(), host.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-           c == '_' || c == ':' || c == '[' || c == ']';
-  });
-}
-
-std::string_view FirstOf(std::string_view list) { return Trim(list.substr(0, list.find(','))); }
-
-// The host without its port; IPv6 literals keep their brackets.
-std::string_view WithoutPort(std::string_view host) {
-  const size_t colon = host.rfind(':');
-  if (colon == std::string_view::npos || (host.starts_with('[') && host.find(']') > colon)) return host;
-  return host.substr(0, colon);
-}
-
 }  // namespace
 
 http::Response DdiJson(const http::Request& request, const json::Value& value) {
@@ -122,36 +105,6 @@ bool IsJsonBody(const http::Request& request) {
   const std::string_view type =
       Trim(request.header("Content-Type").substr(0, request.header("Content-Type").find(';')));
   return type.empty() || EqualsIgnoreCase(type, "application/json") || EqualsIgnoreCase(type, "application/hal+json");
-}
-
-std::string_view PeerAddress(const http::Request& request) {
-  std::string_view address = WithoutPort(request.peer);
-  if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-  return address;
-}
-
-bool FromTrustedProxy(const http::Request& request, const std::vector<std::string>& trusted_proxies) {
-  return std::find(trusted_proxies.begin(), trusted_proxies.end(), PeerAddress(request)) != trusted_proxies.end();
-}
-
-Result<std::string> PublicOrigin(const http::Request& request, const std::string& base_url,
-                                 const std::vector<std::string>& trusted_proxies) {
-  if (!base_url.empty()) return base_url;
-  std::string scheme = request.over_tls ? "https" : "http";
-  std::string host(request.header("Host"));
-  if (FromTrustedProxy(request, trusted_proxies)) {
-    const std::string_view proto = FirstOf(request.header("X-Forwarded-Proto"));
-    if (proto == "http" || proto == "https") scheme = proto;
-    if (request.has_header("X-Forwarded-Host")) host = FirstOf(request.header("X-Forwarded-Host"));
-    const std::string_view port = FirstOf(request.header("X-Forwarded-Port"));
-    const auto number = ParseUint(port);
-    if (number.ok() && *number > 0 && *number < 65536) {
-      const bool usual = *number == (scheme == "https" ? 443u : 80u);
-      host = std::string(WithoutPort(host)) + (usual ? "" : ":" + std::string(port));
-    }
-  }
-  if (!IsHost(host)) return Error{ErrorCode::kInvalid, "the Host cannot stand in a link"};
-  return scheme + "://" + host;
 }
 
 std::string UrlSegment(std::string_view text) {

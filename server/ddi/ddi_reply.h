@@ -1,9 +1,8 @@
-// How DDI answers look: media types, shallow ETags, hawkBit's error bodies, and the links' first part.
+// How DDI answers look: media types, shallow ETags, hawkBit's error bodies.
 #pragma once
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/http/server.h"
 #include "core/json/json.h"
@@ -37,14 +36,6 @@ http::Response DdiError(DdiFault fault, std::string_view message = "");
 
 // True when a body's Content-Type is JSON (or none was given).
 bool IsJsonBody(const http::Request& request);
-
-// "https://u.example:8443": `base_url` when set; else scheme and Host of the request, corrected by X-Forwarded-Proto,
-// -Host and -Port when the peer is a trusted proxy. kInvalid for a Host that could not stand in a link.
-Result<std::string> PublicOrigin(const http::Request& request, const std::string& base_url,
-                                 const std::vector<std::string>& trusted_proxies);
-bool FromTrustedProxy(const http::Request& request, const std::vector<std::string>& trusted_proxies);
-// "127.0.0.1" of "127.0.0.1:4711", "::1" of "[::1]:4711".
-std::string_view PeerAddress(const http::Request& request);
 
 // Percent-encodes all but unreserved characters: one path segment.
 std::string UrlSegment(std::string_view text);

@@ -4,7 +4,7 @@
 
 #include "core/crypto/hash.h"
 #include "core/text.h"
-#include "server/ddi/ddi_reply.h"
+#include "server/auth/origin.h"
 #include "server/model/tenant_config.h"
 #include "server/store/targets.h"
 

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "core/crypto/hash.h"
-#include "core/log.h"
 #include "core/text.h"
 #include "server/ddi/ddi_handler.h"
 #include "server/ddi/deployment.h"
@@ -46,6 +45,9 @@ Result<std::string> DdiHandler::SleepTime(kv::ReadTxn& txn) const {
 DdiHandler::Outcome DdiHandler::Poll(kv::ReadTxn& txn, const DdiCall& call) {
   const auto target = GetTarget(txn, call.controller_id);
   if (!target.ok() && target.error().code != ErrorCode::kNotFound) return target.error();
+  if (!target.ok() && !CheckNewName(call.controller_id).ok()) {
+    return Refuse(DdiFault::kConstraint, CheckNewName(call.controller_id).error().what);
+  }
   hub_.last_seen.Touch(call.controller_id, PeerAddress(call.request()), hub_.clock.UnixMs());
   if (target.ok() && target->status != TargetStatus::kUnknown) return PollKnown(txn, call, *target, true);
   DdiOutcome outcome;
@@ -72,8 +74,7 @@ http::Response DdiHandler::PollAgain(const DdiCall& call) {
     return Ok();
   });
   if (read.ok()) return std::move(*outcome.response);
-  log::ErrorLine("the store failed", {{"path", call.request().path}, {"error", read.error()}});
-  return DdiError(DdiFault::kInternal);
+  return StoreTrouble(call.request(), read.error());
 }
 
 DdiHandler::Outcome DdiHandler::PollKnown(kv::ReadTxn& txn, const DdiCall& call, const Target& target, bool may_write) {

@@ -2,8 +2,9 @@
 
 #include "core/log.h"
 #include "core/text.h"
+#include "server/auth/gate.h"
 #include "server/auth/operators.h"
-#include "server/ddi/ddi_reply.h"
+#include "server/auth/origin.h"
 #include "server/front/upload.h"
 #include "server/mgmt/api.h"
 #include "server/mgmt/artifacts.h"
@@ -13,27 +14,32 @@ namespace {
 
 constexpr unsigned kWorkers = 8;
 constexpr size_t kMaxQueued = 256;
-constexpr uint64_t kMaxStrangersBodyBytes = uint64_t{1} << 20;
 constexpr uint64_t kMaxReplyBytes = uint64_t{32} << 20;
 constexpr const char* kPassedOn[] = {"Accept", "Content-Type", "Authorization", "If-Match", "If-None-Match"};
 
 http::Response Answer(const mgmt::Response& answer) {
   if (answer.body.empty()) return http::TextResponse(answer.status, "");
   http::Response response = http::JsonResponse(answer.status, answer.body);
-  if (answer.status == 401) {
-    response.headers.push_back({"WWW-Authenticate", "Basic realm=\"tillhub\", charset=\"UTF-8\""});
-  }
+  if (answer.status == 503) http::AddRetryAfter(response);
   return response;
 }
 http::Response Refuse(int status, const char* code, const char* message) {
   return Answer(mgmt::Refuse(status, code, message));
 }
 
-http::Response Busy() {
-  http::Response response = Refuse(503, "busy", "too many calls are waiting");
-  response.headers.push_back({"Retry-After", "1"});
-  return response;
+http::Response TurnAway(server::TurnedAway why) {
+  switch (why) {
+    case server::TurnedAway::kStranger:
+      return Refuse(401, "unauthorized", "sign in with Basic or Bearer");
+    case server::TurnedAway::kLater:
+      return Refuse(429, "tooManySignIns", "too many sign-ins: wait as long as Retry-After says");
+    case server::TurnedAway::kForeign:
+      break;
+  }
+  return Refuse(403, "foreignOrigin", "another site's page sent this");
 }
+
+http::Response Busy() { return Refuse(503, "busy", "too many calls are waiting"); }
 
 struct ArtifactPath {
   server::SoftwareModuleId module{};
@@ -89,51 +95,34 @@ Result<std::string> Front::Origin(const http::Request& request) const {
 }
 
 http::BodyPlan Front::OnHead(const http::Request& request) {
-  http::BodyPlan plan;
-  const std::string_view authorization = request.header("Authorization");
-  if (authorization.empty()) {
-    plan.refuse = Refuse(401, "unauthorized", "sign in with Basic or Bearer");
-    return plan;
-  }
   if (!IsCleanTarget(request.raw_target)) {
+    http::BodyPlan plan;
     plan.refuse = Refuse(400, "rest.malformed", "the path is malformed");
     return plan;
   }
-  if (AsUpload(request)) return PlanUpload(request);
-  const bool known = hub_.operators.CheckCached(authorization).has_value();
-  plan.max_bytes = known ? mgmt::kMaxManagementBodyBytes : kMaxStrangersBodyBytes;
-  return plan;
+  return server::ForOperators(hub_, request, TurnAway, [this](const http::Request& known) { return PlanFor(known); });
 }
 
-http::BodyPlan Front::PlanUpload(const http::Request& request) {
+// How an operator's body is taken.
+http::BodyPlan Front::PlanFor(const http::Request& request) {
   http::BodyPlan plan;
+  plan.max_bytes = mgmt::kMaxManagementBodyBytes;
+  if (!AsUpload(request)) return plan;
   const auto boundary = MultipartBoundary(request.header("Content-Type"));
   if (!boundary.ok()) {
     plan.refuse = Refuse(415, "artifact.uploadFailed", "an upload is multipart/form-data with a boundary");
     return plan;
   }
-  const std::string authorization(request.header("Authorization"));
-  const bool known = hub_.operators.CheckCached(authorization).has_value();
-  if (!known && *undecided_uploads_ >= kMaxUndecidedUploads) {
-    plan.refuse = Busy();
-    return plan;
-  }
   auto upload = hub_.artifacts.Begin(hub_.max_artifact_bytes);
   if (!upload.ok()) {
     log::Warn("an upload cannot begin", {{"error", upload.error()}});
-    plan.refuse = Refuse(507, "artifact.uploadFailed", "the artifact directory takes no file");
-    return plan;
-  }
-  ++*undecided_uploads_;
-  auto verdict = std::make_shared<Verdict>(undecided_uploads_);
-  const auto check = [this, verdict, authorization] { verdict->Decide(hub_.operators.Check(authorization).ok()); };
-  if (known) verdict->Decide(true);
-  if (!known && !workers_.Post(check)) {
-    plan.refuse = Busy();
+    plan.refuse = IsDiskFull(upload.error())
+                      ? Refuse(507, "artifact.uploadFailed", "the artifact directory takes no file")
+                      : Answer(mgmt::ErrorResponse(upload.error()));
     return plan;
   }
   plan.max_bytes = hub_.max_artifact_bytes + (uint64_t{1} << 20);  // the form around it
-  plan.sink = std::make_unique<UploadSink>(*boundary, std::move(*upload), std::move(verdict));
+  plan.sink = std::make_unique<UploadSink>(*boundary, std::move(*upload));
   return plan;
 }
 
@@ -178,6 +167,7 @@ http::Response Front::Forward(const http::Request& request) {
   for (const char* name : {"Content-Type", "WWW-Authenticate", "Cache-Control"}) {
     if (!reply->header(name).empty()) response.headers.push_back({name, std::string(reply->header(name))});
   }
+  if (response.status == 503) http::AddRetryAfter(response);
   response.headers.push_back({"X-Content-Type-Options", "nosniff"});
   response.body = std::move(reply->body);
   return response;
@@ -186,8 +176,8 @@ http::Response Front::Forward(const http::Request& request) {
 http::Response Front::FinishUpload(http::Exchange& exchange) {
   const http::Request& request = exchange.request();
   auto& sink = static_cast<UploadSink&>(*exchange.body_sink());  // the only sink OnHead() gives
-  const auto who = hub_.operators.Check(request.header("Authorization"));
-  if (!who.ok()) return Refuse(401, "unauthorized", "sign in with Basic or Bearer");
+  const auto who = hub_.operators.Known(request.header("Authorization"));
+  if (!who) return TurnAway(server::TurnedAway::kStranger);  // removed since the head came
   if (!mgmt::Allows(*who, mgmt::Permission::kCreateRepository)) {
     return Refuse(403, "insufficientpermission", "not allowed");
   }
@@ -210,8 +200,8 @@ http::Response Front::FinishUpload(http::Exchange& exchange) {
 }
 
 http::Response Front::Download(const http::Request& request) {
-  const auto who = hub_.operators.Check(request.header("Authorization"));
-  if (!who.ok()) return Refuse(401, "unauthorized", "sign in with Basic or Bearer");
+  const auto who = hub_.operators.Known(request.header("Authorization"));
+  if (!who) return TurnAway(server::TurnedAway::kStranger);  // removed since the head came
   if (!mgmt::Allows(*who, mgmt::Permission::kReadRepository)) {
     return Refuse(403, "insufficientpermission", "not allowed");
   }

@@ -2,11 +2,10 @@
 //   JSON calls are forwarded to the CivetWeb plane by workers, bodies buffered; artifact upload and download are served
 //   here, streamed. Of the client's headers only a few named ones travel on, so that nothing a client sends can pass
 //   for a word of the front's own.
-//   Bounds: bodies 8 MiB for known operators and 1 MiB for others (answers 32 MiB); `max_queued` calls wait, then 503.
+//   Nobody but an operator gets further than the head of a request (server/auth/gate.h). Bounds: bodies 8 MiB (answers
+//   32 MiB); `max_queued` calls wait, then 503.
 #pragma once
 
-#include <atomic>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -30,7 +29,7 @@ class Front : public http::Handler {
 
  private:
   Front(server::Hub& hub, std::unique_ptr<mgmt::Plane> plane);
-  http::BodyPlan PlanUpload(const http::Request& request);
+  http::BodyPlan PlanFor(const http::Request& request);
   http::Response Forward(const http::Request& request);
   http::Response FinishUpload(http::Exchange& exchange);
   http::Response Download(const http::Request& request);
@@ -38,7 +37,6 @@ class Front : public http::Handler {
 
   server::Hub& hub_;
   std::unique_ptr<mgmt::Plane> plane_;
-  const std::shared_ptr<std::atomic<int>> undecided_uploads_ = std::make_shared<std::atomic<int>>(0);  // see Verdict
   http::WorkerPool workers_;  // last: its threads end before the rest
 };
 

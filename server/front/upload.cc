@@ -6,26 +6,8 @@ namespace till::front {
 namespace {
 
 constexpr size_t kMaxFieldBytes = 512;
-constexpr uint64_t kMaxDrainedBytes = uint64_t{1} << 20;
 
 }  // namespace
-
-UploadSink::UploadSink(std::string boundary, std::unique_ptr<server::ArtifactStore::Upload> upload,
-                       std::shared_ptr<Verdict> verdict)
-    : upload_(std::move(upload)), verdict_(std::move(verdict)), parser_(std::move(boundary), *this) {}
-
-Status UploadSink::Write(ByteView bytes) {
-  received_bytes_ += bytes.size();
-  if (verdict_->refused()) {
-    // A little is read and thrown away, so that a small upload gets its clean 401 instead of a cut connection.
-    if (received_bytes_ <= kMaxDrainedBytes) return Ok();
-    return Error{ErrorCode::kRefused, "not allowed", 0};
-  }
-  if (verdict_->undecided() && received_bytes_ > kMaxUndecidedBytes) {
-    return Error{ErrorCode::kUnavailable, "too much came before the operator was known", kMaxUndecidedBytes};
-  }
-  return parser_.Write(bytes);
-}
 
 Status UploadSink::Finish() const {
   TILL_TRY(parser_.Finish());

@@ -185,7 +185,7 @@ Result<Response> ListBy(const Call& call,
   if (auto refusal = ReadListQuery(call, kFields, query)) return *refusal;
   return Reading(call, [&](kv::ReadTxn& txn) -> Result<Response> {
     Page<Action, ActionReader> page(query, ActionReader{&txn, &call});
-    TILL_TRY(each(txn, [&](const Action& action) { page.Offer(action); }));
+    TILL_TRY(page.Fill([&](const auto& offer) { return each(txn, offer); }));
     std::vector<json::Value> content;
     for (const Action& action : page.Items()) content.push_back(TILL_TRY(ActionView(txn, call, action)));
     return JsonAnswer(200, ListBody(std::move(content), page.total()));
@@ -267,7 +267,7 @@ Result<Response> Confirm(const Call& call) {
     return Error{ErrorCode::kInvalid, "confirmation is confirmed or denied", 0};
   std::vector<std::string> messages;
   for (const json::Value& detail : call.body["details"].items()) messages.push_back(detail.AsString());
-  if (messages.size() > server::kMaxMessages)
+  if (server::SplitMessages(messages).size() > server::kMaxMessages)
     return Error{ErrorCode::kLimit, "too many messages", server::kMaxMessages};
   return Writing(call, [&](kv::WriteTxn& txn) -> Result<Response> {
     const Action action = TILL_TRY(Load(txn, call));
@@ -285,9 +285,11 @@ Result<Response> Statuses(const Call& call) {
   return Reading(call, [&](kv::ReadTxn& txn) -> Result<Response> {
     const Action action = TILL_TRY(Load(txn, call));
     Page<server::ActionStatus, decltype(&ReadStatusField)> page(query, &ReadStatusField);
-    TILL_TRY(server::ForEachStatus(txn, action.id, [&](const server::ActionStatus& status) {
-      page.Offer(status);
-      return true;
+    TILL_TRY(page.Fill([&](const auto& offer) {
+      return server::ForEachStatus(txn, action.id, [&](const server::ActionStatus& status) {
+        offer(status);
+        return true;
+      });
     }));
     std::vector<json::Value> content;
     for (const server::ActionStatus& status : page.Items()) content.push_back(StatusView(status));

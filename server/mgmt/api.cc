@@ -55,6 +55,8 @@ Response Refuse(int status, const char* code, const std::string& message) {
 Response ErrorResponse(const Error& error) {
   // Not 429: a client would try for ever.
   if (IsDiskFull(error)) return Problem(507, "InsufficientStorageException", "internal", "the hub's disk is full");
+  if (IsOutOfResources(error))
+    return Problem(503, "UnavailableException", "repo.unavailable", "not now: too much to do");
   for (const Wording& wording : kWordings) {
     if (wording.code == error.code) return Problem(wording.status, wording.exception, wording.error_code, error.what);
   }

@@ -9,7 +9,7 @@ namespace {
 
 // A name that can stand in a header, in a URL and in a log: no folder, no quote, no control character.
 bool IsFilename(std::string_view name) {
-  if (name.empty() || name.size() > 256 || name == "." || name == "..") return false;
+  if (name.size() > 256 || !NameFitsUrl(name)) return false;
   for (const char c : name) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f ||
         std::string_view("/\\\"<>").find(c) != std::string_view::npos) {

@@ -32,6 +32,11 @@ std::optional<Response> RefuseSet(kv::ReadTxn& txn, const server::DistributionSe
 
 }  // namespace
 
+Status RefuseConfirmation(const json::Value& body) {
+  if (!body["confirmationRequired"].AsBool()) return Ok();
+  return Error{ErrorCode::kUnsupported, "nobody would be asked: the confirmation flow is not built", 0};
+}
+
 Result<server::Assignment> ReadAssignment(kv::ReadTxn& txn, const Call& call, const json::Value& body) {
   server::Assignment assignment;
   const std::string type = TILL_TRY(ReadText(body, "type", 32));
@@ -44,6 +49,7 @@ Result<server::Assignment> ReadAssignment(kv::ReadTxn& txn, const Call& call, co
   assignment.full_fallback = TILL_TRY(server::ParseFullFallback(TILL_TRY(ReadText(body, "fullFallback", 16))));
   const bool flow = TILL_TRY(server::ConfigFlag(txn, server::config::kConfirmationFlow));
   assignment.confirmation_required = flow && body["confirmationRequired"].AsBool(true);
+  if (!flow) TILL_TRY(RefuseConfirmation(body));
   assignment.offline = call.Flag("offline");
   return assignment;
 }

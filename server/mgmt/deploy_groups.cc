@@ -95,9 +95,11 @@ Result<Response> Groups(const Call& call) {
   if (auto refusal = ReadListQuery(call, kGroupFields, query)) return *refusal;
   return Reading(call, [&](kv::ReadTxn& txn) -> Result<Response> {
     Page<server::DeployGroup, decltype(&ReadGroupField)> page(query, &ReadGroupField);
-    for (const server::DeployGroupId id : TILL_TRY(Load(txn, call)).groups) {
-      page.Offer(TILL_TRY(server::GetGroup(txn, id)));
-    }
+    const auto groups = TILL_TRY(Load(txn, call)).groups;
+    TILL_TRY(page.Fill([&](const auto& offer) -> Status {
+      for (const server::DeployGroupId id : groups) offer(TILL_TRY(server::GetGroup(txn, id)));
+      return Ok();
+    }));
     std::vector<json::Value> content;
     for (const server::DeployGroup& group : page.Items()) content.push_back(GroupView(call, group));
     return JsonAnswer(200, ListBody(std::move(content), page.total()));
@@ -120,16 +122,18 @@ Result<Response> GroupTargets(const Call& call) {
       return reader(member.first, wanted);
     };
     Page<Member, decltype(read)> page(query, read);
-    Status trouble;
-    TILL_TRY(server::ForEachMember(txn, TILL_TRY(LoadGroup(txn, call)).id, "",
-                                   [&](std::string_view controller_id, server::ActionId action) {
-                                     const auto target = server::GetTarget(txn, controller_id);
-                                     if (target.ok()) page.Offer({*target, action});
-                                     const bool gone = !target.ok() && target.error().code == ErrorCode::kNotFound;
-                                     if (!target.ok() && !gone) trouble = target.error();
-                                     return target.ok() || gone;
-                                   }));
-    TILL_TRY(trouble);
+    const auto group = TILL_TRY(LoadGroup(txn, call)).id;
+    TILL_TRY(page.Fill([&](const auto& offer) -> Status {
+      Status trouble;
+      TILL_TRY(server::ForEachMember(txn, group, "", [&](std::string_view controller_id, server::ActionId action) {
+        const auto target = server::GetTarget(txn, controller_id);
+        if (target.ok()) offer({*target, action});
+        const bool gone = !target.ok() && target.error().code == ErrorCode::kNotFound;
+        if (!target.ok() && !gone) trouble = target.error();
+        return target.ok() || gone;
+      }));
+      return trouble;
+    }));
     std::vector<json::Value> content;
     for (const Member& member : page.Items()) {
       content.push_back(TILL_TRY(MemberView(txn, call, member.first, member.second)));

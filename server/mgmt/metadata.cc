@@ -34,7 +34,11 @@ Result<Response> ListMetadataOf(const Call& call, const MetadataOwner& owner) {
   if (auto refusal = ReadListQuery(call, kFields, query)) return *refusal;
   return Reading(call, [&](kv::ReadTxn& txn) -> Result<Response> {
     Page<Metadata, decltype(&ReadField)> page(query, &ReadField);
-    for (const Metadata& entry : TILL_TRY(owner.read(txn, call))) page.Offer(entry);
+    const Entries entries = TILL_TRY(owner.read(txn, call));
+    TILL_TRY(page.Fill([&](const auto& offer) {
+      for (const Metadata& entry : entries) offer(entry);
+      return Ok();
+    }));
     std::vector<json::Value> content;
     for (const Metadata& entry : page.Items()) content.push_back(View(entry, owner));
     return JsonAnswer(200, ListBody(std::move(content), page.total()));
@@ -52,6 +56,7 @@ Result<Response> AddMetadataTo(const Call& call, const MetadataOwner& owner) {
       entry.value = TILL_TRY(ReadText(body, "value", server::kMaxMetadataValueBytes));
       entry.target_visible = body["targetVisible"].AsBool();
       if (entry.key.empty()) return Error{ErrorCode::kInvalid, "metadata needs a key", 0};
+      TILL_TRY(server::CheckNewName(entry.key));
       if (Find(entries, entry.key) != entries.end())
         return Error{ErrorCode::kConflict, "metadata key exists already", 0};
       if (entries.size() >= server::kMaxMetadata)

@@ -62,6 +62,8 @@ Result<SoftwareModule> ReadModule(const json::Value& body) {
   module.encrypted = body["encrypted"].AsBool();
   if (module.name.empty() || module.version.empty())
     return Error{ErrorCode::kInvalid, "name and version are needed", 0};
+  TILL_TRY(server::CheckNewName(module.name));
+  TILL_TRY(server::CheckNewName(module.version));
   if (FindModuleType(module.type) == nullptr) return Error{ErrorCode::kInvalid, "type is no software module type", 0};
   return module;
 }
@@ -87,9 +89,11 @@ Result<Response> List(const Call& call) {
   if (auto refusal = ReadListQuery(call, kFields, query)) return *refusal;
   return Reading(call, [&](kv::ReadTxn& txn) -> Result<Response> {
     Page<SoftwareModule, decltype(&ReadField)> page(query, &ReadField);
-    TILL_TRY(server::ForEachModule(txn, [&](const SoftwareModule& module) {
-      if (!module.deleted) page.Offer(module);
-      return true;
+    TILL_TRY(page.Fill([&](const auto& offer) {
+      return server::ForEachModule(txn, [&](const SoftwareModule& module) {
+        if (!module.deleted) offer(module);
+        return true;
+      });
     }));
     std::vector<json::Value> content;
     for (const SoftwareModule& module : page.Items()) content.push_back(ModuleView(call, module));

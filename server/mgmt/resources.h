@@ -29,6 +29,7 @@ Result<Response> Create(const Call& call);
 Result<Response> Get(const Call& call);
 Result<Response> Update(const Call& call);
 Result<Response> Delete(const Call& call);
+Result<Response> DeleteNamed(const Call& call);  // ?q=controllerid==NAME: also of a name that no URL can carry
 Result<Response> Attributes(const Call& call);
 Result<Response> AssignedSet(const Call& call);
 Result<Response> InstalledSet(const Call& call);

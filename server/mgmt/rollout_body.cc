@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/text.h"
+#include "server/mgmt/assignments.h"
 #include "server/mgmt/target_filter.h"
 
 namespace till::mgmt {
@@ -94,7 +95,7 @@ Result<rollout::Plan> ReadRolloutPlan(const json::Value& body) {
   const int64_t weight = body["weight"].AsInteger(1000);
   if (weight < 0 || weight > 1000) return Error{ErrorCode::kInvalid, "weight is 0 to 1000", 1000};
   rollout.weight = static_cast<uint32_t>(weight);
-  rollout.confirmation_required = body["confirmationRequired"].AsBool();
+  TILL_TRY(RefuseConfirmation(body));
   rollout.full_fallback = TILL_TRY(server::ParseFullFallback(TILL_TRY(ReadText(body, "fullFallback", 16))));
   const GroupConditions conditions = TILL_TRY(ReadConditions(body, GroupConditions{}));
   plan.groups = TILL_TRY(ReadGroups(body, conditions));

@@ -180,9 +180,11 @@ Result<Response> List(const Call& call) {
   if (auto refusal = ReadListQuery(call, kFields, query)) return *refusal;
   return Reading(call, [&](kv::ReadTxn& txn) -> Result<Response> {
     Page<Rollout, RolloutReader> page(query, RolloutReader{&txn});
-    TILL_TRY(server::ForEachRollout(txn, [&](const Rollout& rollout) {
-      if (!rollout.deleted && rollout.state != server::RolloutState::kDeleting) page.Offer(rollout);
-      return true;
+    TILL_TRY(page.Fill([&](const auto& offer) {
+      return server::ForEachRollout(txn, [&](const Rollout& rollout) {
+        if (!rollout.deleted && rollout.state != server::RolloutState::kDeleting) offer(rollout);
+        return true;
+      });
     }));
     std::vector<json::Value> content;
     for (const Rollout& rollout : page.Items()) content.push_back(TILL_TRY(View(txn, call, rollout, false)));

@@ -47,6 +47,7 @@ constexpr Route kRoutes[] = {
     {"GET", "targets/{}/metadata/{}", kReadTarget, targets::GetMetadata},
     {"PUT", "targets/{}/metadata/{}", kUpdateTarget, targets::PutMetadata},
     {"DELETE", "targets/{}/metadata/{}", kUpdateTarget, targets::DeleteMetadata},
+    {"DELETE", "targets", kDeleteTarget, targets::DeleteNamed},
     {"GET", "targets/{}/autoConfirm", kReadTarget, targets::AutoConfirm},
     {"POST", "targets/{}/autoConfirm/activate", kUpdateTarget, targets::ActivateAutoConfirm},
     {"POST", "targets/{}/autoConfirm/deactivate", kUpdateTarget, targets::DeactivateAutoConfirm},

@@ -19,14 +19,16 @@ Result<Response> TargetsOf(const Call& call, ForEach for_each) {
   return Reading(call, [&](kv::ReadTxn& txn) -> Result<Response> {
     TILL_TRY(server::GetSet(txn, id));
     Page<server::Target, TargetReader> page(query, TargetReader(txn, call.hub.last_seen));
-    Status trouble;
-    TILL_TRY(for_each(txn, id, [&](std::string_view controller_id) {
-      const auto target = server::GetTarget(txn, controller_id);
-      if (target.ok()) page.Offer(*target);
-      if (!target.ok()) trouble = target.error();
-      return target.ok();
+    TILL_TRY(page.Fill([&](const auto& offer) -> Status {
+      Status trouble;
+      TILL_TRY(for_each(txn, id, [&](std::string_view controller_id) {
+        const auto target = server::GetTarget(txn, controller_id);
+        if (target.ok()) offer(*target);
+        if (!target.ok()) trouble = target.error();
+        return target.ok();
+      }));
+      return trouble;
     }));
-    TILL_TRY(trouble);
     std::vector<json::Value> content;
     for (const server::Target& target : page.Items()) content.push_back(TILL_TRY(TargetView(txn, call, target, false)));
     return JsonAnswer(200, ListBody(std::move(content), page.total()));

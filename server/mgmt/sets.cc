@@ -1,9 +1,13 @@
 // Distribution sets: a release, in our own words.
+#include <utility>
+
 #include "server/mgmt/listing.h"
 #include "server/mgmt/metadata.h"
 #include "server/mgmt/resources.h"
 #include "server/mgmt/types.h"
 #include "server/mgmt/views.h"
+#include "server/rollout/engine.h"
+#include "server/store/rollouts.h"
 #include "server/store/software.h"
 
 namespace till::mgmt::sets {
@@ -81,6 +85,8 @@ Result<DistributionSet> ReadSet(kv::ReadTxn& txn, const json::Value& body) {
   set.description = TILL_TRY(ReadText(body, "description", server::kMaxDescriptionBytes));
   set.required_migration_step = body["requiredMigrationStep"].AsBool();
   if (set.name.empty() || set.version.empty()) return Error{ErrorCode::kInvalid, "name and version are needed", 0};
+  TILL_TRY(server::CheckNewName(set.name));
+  TILL_TRY(server::CheckNewName(set.version));
   if (FindSetType(set.type) == nullptr) return Error{ErrorCode::kInvalid, "type is no distribution set type", 0};
   TILL_TRY(AddModulesTo(txn, body["modules"], set));
   return set;
@@ -98,6 +104,22 @@ constexpr MetadataOwner kOwner{
       return NoContent();
     }};
 
+// Deleting is no weaker than stopping: rollouts of the set stop, and what was assigned by hand is cancelled.
+Status StopUsing(kv::WriteTxn& txn, server::DistributionSetId id, const server::Actor& actor) {
+  std::vector<server::RolloutId> rollouts;
+  TILL_TRY(server::ForEachRollout(txn, [&](const server::Rollout& rollout) {
+    if (rollout.set == id && !rollout.deleted) rollouts.push_back(rollout.id);
+    return true;
+  }));
+  for (const server::RolloutId rollout : rollouts) {
+    const Status stopped = rollout::Stop(txn, rollout, actor);
+    const bool over =
+        !stopped.ok() && (stopped.error().code == ErrorCode::kRefused || stopped.error().code == ErrorCode::kNotFound);
+    if (!stopped.ok() && !over) return stopped;
+  }
+  return server::CancelActionsOfSet(txn, id, actor);
+}
+
 }  // namespace
 
 Result<Response> List(const Call& call) {
@@ -105,9 +127,11 @@ Result<Response> List(const Call& call) {
   if (auto refusal = ReadListQuery(call, kFields, query)) return *refusal;
   return Reading(call, [&](kv::ReadTxn& txn) -> Result<Response> {
     Page<DistributionSet, decltype(&ReadField)> page(query, &ReadField);
-    TILL_TRY(server::ForEachSet(txn, [&](const DistributionSet& set) {
-      if (!set.deleted) page.Offer(set);
-      return true;
+    TILL_TRY(page.Fill([&](const auto& offer) {
+      return server::ForEachSet(txn, [&](const DistributionSet& set) {
+        if (!set.deleted) offer(set);
+        return true;
+      });
     }));
     std::vector<json::Value> content;
     for (const DistributionSet& set : page.Items()) content.push_back(TILL_TRY(SetView(txn, call, set)));
@@ -140,8 +164,12 @@ Result<Response> Update(const Call& call) {
   return Writing(call, [&](kv::WriteTxn& txn) -> Result<Response> {
     DistributionSet set = TILL_TRY(Load(txn, call));
     if (set.deleted) return Error{ErrorCode::kNotFound, "no such distribution set", 0};
-    set.name = TILL_TRY(ReadText(call.body, "name", server::kMaxNameBytes, set.name));
-    set.version = TILL_TRY(ReadText(call.body, "version", server::kMaxVersionBytes, set.version));
+    const std::string name =
+        std::exchange(set.name, TILL_TRY(ReadText(call.body, "name", server::kMaxNameBytes, set.name)));
+    const std::string version =
+        std::exchange(set.version, TILL_TRY(ReadText(call.body, "version", server::kMaxVersionBytes, set.version)));
+    if (set.name != name) TILL_TRY(server::CheckNewName(set.name));
+    if (set.version != version) TILL_TRY(server::CheckNewName(set.version));
     set.description = TILL_TRY(ReadText(call.body, "description", server::kMaxDescriptionBytes, set.description));
     const bool migration = call.body["requiredMigrationStep"].AsBool(set.required_migration_step);
     if (set.locked && migration != set.required_migration_step) return Locked();
@@ -161,7 +189,8 @@ Result<Response> Delete(const Call& call) {
       TILL_TRY(server::EraseSet(txn, set.id));
       return NoContent();
     }
-    set.deleted = true;  // running actions still need it
+    TILL_TRY(StopUsing(txn, set.id, call.actor()));
+    set.deleted = true;  // actions that are being cancelled still name it
     Touch(set.audit, call.actor());
     TILL_TRY(server::PutSet(txn, set));
     return NoContent();

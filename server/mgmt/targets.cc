@@ -27,23 +27,32 @@ Status ReadTarget(const json::Value& body, Target& target) {
   return Ok();
 }
 
+Result<Response> DeleteTarget(const Call& call, const std::string& controller_id) {
+  Response answer = TILL_TRY(Writing(call, [&](kv::WriteTxn& txn) -> Result<Response> {
+    TILL_TRY(server::GetTarget(txn, controller_id));
+    TILL_TRY(server::DeleteTarget(txn, controller_id));
+    return NoContent();
+  }));
+  call.hub.last_seen.Forget(controller_id);
+  return answer;
+}
+
 }  // namespace
 
 Result<Response> List(const Call& call) {
   ListQuery query;
   if (auto refusal = ReadListQuery(call, TargetFields(), query)) return *refusal;
   return Reading(call, [&](kv::ReadTxn& txn) -> Result<Response> {
-    std::vector<Target> found;
-    uint64_t total = 0;
     Page<Target, TargetReader> page(query, TargetReader(txn, call.hub.last_seen));
-    TILL_TRY(ForEachMatchingTarget(txn, call.hub.last_seen, query.filter, [&](const Target& target) {
-      page.Offer(target);
-      return true;
+    TILL_TRY(page.Fill([&](const auto& offer) {
+      return ForEachMatchingTarget(txn, call.hub.last_seen, query.filter, [&](const Target& target) {
+        offer(target);
+        return true;
+      });
     }));
     std::vector<json::Value> content;
     for (const Target& target : page.Items()) content.push_back(TILL_TRY(TargetView(txn, call, target, true)));
-    total = page.total();
-    return JsonAnswer(200, ListBody(std::move(content), total));
+    return JsonAnswer(200, ListBody(std::move(content), page.total()));
   });
 }
 
@@ -84,14 +93,15 @@ Result<Response> Update(const Call& call) {
   });
 }
 
-Result<Response> Delete(const Call& call) {
-  Response answer = TILL_TRY(Writing(call, [&](kv::WriteTxn& txn) -> Result<Response> {
-    TILL_TRY(server::GetTarget(txn, call.captures[0]));
-    TILL_TRY(server::DeleteTarget(txn, call.captures[0]));
-    return NoContent();
-  }));
-  call.hub.last_seen.Forget(call.captures[0]);
-  return answer;
+Result<Response> Delete(const Call& call) { return DeleteTarget(call, call.captures[0]); }
+
+Result<Response> DeleteNamed(const Call& call) {
+  ListQuery query;
+  if (auto refusal = ReadListQuery(call, TargetFields(), query)) return *refusal;
+  for (const char* field : {"controllerid", "id"}) {
+    if (const auto name = query.filter.SingleEqual(field)) return DeleteTarget(call, *name);
+  }
+  return Error{ErrorCode::kInvalid, "one target is deleted at a time: q=controllerid==NAME", 0};
 }
 
 Result<Response> Attributes(const Call& call) {

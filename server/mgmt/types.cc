@@ -40,7 +40,10 @@ Result<Response> ListTypes(const Call& call, std::span<const T> all) {
   ListQuery query;
   if (auto refusal = ReadListQuery(call, kFields, query)) return *refusal;
   Page<T, decltype(&ReadField<T>)> page(query, &ReadField<T>);
-  for (const T& type : all) page.Offer(type);
+  TILL_TRY(page.Fill([&](const auto& offer) {
+    for (const T& type : all) offer(type);
+    return Ok();
+  }));
   std::vector<json::Value> content;
   for (const T& type : page.Items()) content.push_back(View(call, type));
   return JsonAnswer(200, ListBody(std::move(content), page.total()));

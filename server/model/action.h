@@ -65,6 +65,7 @@ struct Action {
   uint64_t payload_bytes = 0;  // `till.bytes`: distinct payload bytes received so far
   std::string blocked;         // why nothing is offered at present; "" = something is
   std::vector<Offer> offers;
+  uint64_t status_bytes = 0;  // that its entries take in the store
   Audit audit;
 
   bool canceling() const { return state == ActionState::kCanceling; }
@@ -89,8 +90,12 @@ struct ActionStatus {
 };
 
 inline constexpr uint32_t kMaxIntermediateStatuses = 1000;
-inline constexpr size_t kMaxMessages = 50;
+inline constexpr size_t kMaxMessages = 50;       // of one entry, as they are kept
 inline constexpr size_t kMaxMessageBytes = 512;  // longer ones are split, as hawkBit does
+// What the entries of one action, and of all actions of one target, may take in the store. A word that ends an action
+// is always kept, without its messages if need be.
+inline constexpr uint64_t kMaxActionStatusBytes = 256 << 10;
+inline constexpr uint64_t kMaxTargetStatusBytes = 4 << 20;
 inline constexpr std::string_view kServerMessagePrefix = "Update Server: ";
 
 const char* ActionStateName(ActionState state);  // "cancel_rejected"

@@ -18,6 +18,22 @@ Status RequestCancel(kv::WriteTxn& txn, ActionId id, const Actor& actor) {
   return PutAction(txn, action);
 }
 
+Status CancelActionsOfSet(kv::WriteTxn& txn, DistributionSetId set, const Actor& actor) {
+  std::vector<std::string> targets;
+  TILL_TRY(ForEachTargetAssigned(txn, set, [&](std::string_view controller_id) {
+    targets.emplace_back(controller_id);
+    return true;
+  }));
+  for (const std::string& target : targets) {
+    const std::vector<Action> active = TILL_TRY(ActiveActionsOf(txn, target));
+    for (const Action& action : active) {
+      const bool ours = action.set == set && !IsSet(action.rollout) && !action.canceling();
+      if (ours) TILL_TRY(RequestCancel(txn, action.id, actor));
+    }
+  }
+  return Ok();
+}
+
 Status ForceQuit(kv::WriteTxn& txn, ActionId id, const Actor& actor) {
   Action action = TILL_TRY(GetAction(txn, id));
   if (!action.active || !action.canceling()) return Error{ErrorCode::kRefused, "the action is not canceling"};

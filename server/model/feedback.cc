@@ -57,22 +57,43 @@ ActionState CancelStateOf(const Feedback& feedback) {
   }
 }
 
-Status Append(kv::WriteTxn& txn, Action& action, ActionState entry, const Feedback& feedback, int64_t now_ms) {
+// The entry a feedback is kept as.
+ActionStatus EntryOf(ActionState state, const Feedback& feedback) {
   ActionStatus status;
-  status.state = entry;
+  status.state = state;
   status.timestamp_ms = feedback.timestamp_ms;
   status.code = feedback.code;
-  status.messages = feedback.details;
+  status.messages = SplitMessages(feedback.details);
   if (feedback.code) status.messages.push_back("Device reported status code: " + std::to_string(*feedback.code));
   if (status.messages.empty()) {
-    status.messages.push_back(std::string(kServerMessagePrefix) + "Target reported " + ActionStateName(entry));
+    status.messages.push_back(std::string(kServerMessagePrefix) + "Target reported " + ActionStateName(state));
   }
+  return status;
+}
+
+Result<bool> HasRoomFor(kv::ReadTxn& txn, const Action& action, const ActionStatus& status) {
+  const uint64_t bytes = StatusBytes(status);
+  if (action.status_bytes + bytes > kMaxActionStatusBytes) return false;
+  return TILL_TRY(StatusBytesOf(txn, action.controller_id)) + bytes <= kMaxTargetStatusBytes;
+}
+
+// False: a quota stands in the way. What ends an action never meets one, but may lose its messages.
+Result<bool> Append(kv::WriteTxn& txn, Action& action, ActionState entry, const Feedback& feedback, bool last,
+                    int64_t now_ms) {
+  if (!last && action.intermediate_count >= kMaxIntermediateStatuses) return false;
+  ActionStatus status = EntryOf(entry, feedback);
+  if (!TILL_TRY(HasRoomFor(txn, action, status))) {
+    if (!last) return false;
+    status.messages = {std::string(kServerMessagePrefix) + "the messages were left out: there is no room for more"};
+  }
+  if (!last) ++action.intermediate_count;
   action.last_code = feedback.code;
   action.device_answered = true;
   action.blocked.clear();
   if (feedback.till_bytes > action.payload_bytes) action.payload_bytes = feedback.till_bytes;
   action.audit.last_modified_at_ms = now_ms;
-  return AppendStatus(txn, action, status, now_ms);
+  TILL_TRY(AppendStatus(txn, action, status, now_ms));
+  return true;
 }
 
 Status FailAction(kv::WriteTxn& txn, Action& action, int64_t now_ms) {
@@ -109,7 +130,7 @@ Result<std::optional<FeedbackVerdict>> Admit(kv::WriteTxn& txn, std::string_view
   }
   *action = std::move(*loaded);
   if (feedback.till_seq && SeenBefore(*action, *feedback.till_seq)) return std::optional(FeedbackVerdict::kRepeated);
-  if (feedback.details.size() > kMaxMessages) return std::optional(FeedbackVerdict::kQuota);
+  if (SplitMessages(feedback.details).size() > kMaxMessages) return std::optional(FeedbackVerdict::kQuota);
   return std::optional<FeedbackVerdict>();
 }
 
@@ -124,9 +145,7 @@ Result<FeedbackVerdict> ApplyFeedback(kv::WriteTxn& txn, std::string_view contro
   const bool downloads_only = action.force_type == ForceType::kDownloadOnly;
   const bool last = entry == ActionState::kError || entry == ActionState::kFinished ||
                     (entry == ActionState::kDownloaded && downloads_only);
-  if (!last && action.intermediate_count >= kMaxIntermediateStatuses) return FeedbackVerdict::kQuota;
-  if (!last) ++action.intermediate_count;
-  TILL_TRY(Append(txn, action, entry, feedback, now_ms));
+  if (!TILL_TRY(Append(txn, action, entry, feedback, last, now_ms))) return FeedbackVerdict::kQuota;
   if (entry == ActionState::kError) TILL_TRY(FailAction(txn, action, now_ms));
   if (entry == ActionState::kFinished) TILL_TRY(FinishAction(txn, action, now_ms));
   if (entry == ActionState::kDownloaded && downloads_only) TILL_TRY(CloseDownloaded(txn, action, now_ms));
@@ -141,9 +160,7 @@ Result<FeedbackVerdict> ApplyCancelFeedback(kv::WriteTxn& txn, std::string_view 
   if (!action.canceling()) return action.active ? FeedbackVerdict::kNotCanceling : FeedbackVerdict::kGone;
   const ActionState entry = CancelStateOf(feedback);
   const bool last = entry == ActionState::kCanceled;
-  if (!last && action.intermediate_count >= kMaxIntermediateStatuses) return FeedbackVerdict::kQuota;
-  if (!last) ++action.intermediate_count;
-  TILL_TRY(Append(txn, action, entry, feedback, now_ms));
+  if (!TILL_TRY(Append(txn, action, entry, feedback, last, now_ms))) return FeedbackVerdict::kQuota;
   if (last) {
     TILL_TRY(CloseCanceled(txn, action, now_ms));
     return FeedbackVerdict::kApplied;

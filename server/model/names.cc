@@ -58,6 +58,12 @@ bool IsControllerId(std::string_view text) {
   return true;
 }
 
+Status CheckNewName(std::string_view name) {
+  if (NameFitsUrl(name)) return Ok();
+  return Error{ErrorCode::kInvalid,
+               "a URL cannot carry this name: \".\", \"..\", a backslash, a control character or an escape"};
+}
+
 bool IsSecurityToken(std::string_view text) {
   if (text.empty() || text.size() > 128) return false;
   for (const char c : text) {

@@ -72,6 +72,8 @@ Result<Assigned> StartScheduledAction(kv::WriteTxn& txn, ActionId id, const Acto
 
 // kRefused when closed or canceling already. A scheduled action is canceled at once.
 Status RequestCancel(kv::WriteTxn& txn, ActionId id, const Actor& actor);
+// Every active action with this set that belongs to no rollout (a rollout cancels its own when it stops).
+Status CancelActionsOfSet(kv::WriteTxn& txn, DistributionSetId set, const Actor& actor);
 // kRefused unless canceling.
 Status ForceQuit(kv::WriteTxn& txn, ActionId id, const Actor& actor);
 // Soft and time-forced become forced. kRefused when closed.

@@ -47,8 +47,11 @@ inline constexpr size_t kMaxAttributes = 100;
 inline constexpr size_t kMaxAttributeText = 128;  // characters, of key and of value
 
 const char* TargetStatusName(TargetStatus status);  // "in_sync"
-// 1 to 256 bytes without control characters and '/'.
+// 1 to 256 bytes without control characters and '/'. A new one must pass CheckNewName() too.
 bool IsControllerId(std::string_view text);
+// What is made, of any kind, gets a name that a URL can carry (core/text.h), so that it can always be asked for:
+// kInvalid when it cannot. What is there already may have another.
+Status CheckNewName(std::string_view name);
 // 1 to 128 bytes of printable ASCII without spaces.
 bool IsSecurityToken(std::string_view text);
 

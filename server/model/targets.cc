@@ -29,6 +29,7 @@ Result<Target> RegisterTarget(kv::WriteTxn& txn, std::string_view controller_id,
     TILL_TRY(PutTarget(txn, *known));
     return known;
   }
+  TILL_TRY(CheckNewName(controller_id));
   *created = true;
   Target target;
   target.controller_id = controller_id;
@@ -43,6 +44,7 @@ Result<Target> RegisterTarget(kv::WriteTxn& txn, std::string_view controller_id,
 
 Result<Target> CreateTarget(kv::WriteTxn& txn, Target target, const Actor& actor) {
   if (!IsControllerId(target.controller_id)) return Error{ErrorCode::kInvalid, "not a controller id"};
+  TILL_TRY(CheckNewName(target.controller_id));
   if (target.security_token.empty()) target.security_token = NewSecurityToken();
   if (!IsSecurityToken(target.security_token)) return Error{ErrorCode::kInvalid, "not a security token"};
   if (target.name.empty()) target.name = target.controller_id;

@@ -10,6 +10,7 @@ namespace till::server {
 namespace {
 
 constexpr int64_t kDaySeconds = 86400;
+constexpr ConfigTraits kNotKept{.kept = false};
 
 Result<int64_t> Part(std::string_view text) {
   if (text.empty() || text.size() > 5) return Error{ErrorCode::kInvalid, "an interval is HH:MM:SS"};
@@ -81,24 +82,23 @@ const std::vector<ConfigKey>& KnownConfigKeys() {
       {"authentication.header.authority", ConfigKind::kText, "\"\""},
       {"authentication.targettoken.enabled", ConfigKind::kBool, "true"},
       {"authentication.gatewaytoken.enabled", ConfigKind::kBool, "false"},
-      {"authentication.gatewaytoken.key", ConfigKind::kText, "\"\"", true},
+      {"authentication.gatewaytoken.key", ConfigKind::kText, "\"\"", {.secret = true}},
       {"pollingTime", ConfigKind::kText, "\"00:05:00\""},
       {"pollingOverdueTime", ConfigKind::kText, "\"00:05:00\""},
-      {"maintenanceWindowPollCount", ConfigKind::kInteger, "3"},
+      {"maintenanceWindowPollCount", ConfigKind::kInteger, "3", kNotKept},
       {"rollout.approval.enabled", ConfigKind::kBool, "false"},
-      {"auto.assignment.approval.enabled", ConfigKind::kBool, "false"},
+      {"auto.assignment.approval.enabled", ConfigKind::kBool, "false", kNotKept},
       {"repository.actions.autoclose.enabled", ConfigKind::kBool, "false"},
-      {"action.cleanup.auto.expiry", ConfigKind::kInteger, "2592000000"},
-      {"action.cleanup.auto.status", ConfigKind::kText, "\"CANCELED,ERROR\""},
-      {"action.cleanup.onQuotaHit.percent", ConfigKind::kInteger, "0"},
-      {"action.delete.allowed.statuses", ConfigKind::kText, "\"\""},
-      {"batch.assignments.enabled", ConfigKind::kBool, "false"},
-      {"user.confirmation.flow.enabled", ConfigKind::kBool, "false"},
+      {"action.cleanup.auto.expiry", ConfigKind::kInteger, "2592000000", kNotKept},
+      {"action.cleanup.auto.status", ConfigKind::kText, "\"CANCELED,ERROR\"", kNotKept},
+      {"action.cleanup.onQuotaHit.percent", ConfigKind::kInteger, "0", kNotKept},
+      {"action.delete.allowed.statuses", ConfigKind::kText, "\"\"", kNotKept},
+      {"batch.assignments.enabled", ConfigKind::kBool, "false", kNotKept},
+      {"user.confirmation.flow.enabled", ConfigKind::kBool, "false", kNotKept},
       {"implicit.lock.enabled", ConfigKind::kBool, "true"},
-      {"default.ds.type", ConfigKind::kInteger, "1"},
+      {"default.ds.type", ConfigKind::kInteger, "1", kNotKept},
       {"till.mirrors", ConfigKind::kTextList, "[]"},
       {"till.full.fallback", ConfigKind::kText, "\"never\""},
-      {"till.edge.token", ConfigKind::kText, "\"\"", true},
   };
   return keys;
 }
@@ -141,6 +141,9 @@ Status SetConfig(kv::WriteTxn& txn, std::string_view key, const json::Value& val
   if (!known) return Error{ErrorCode::kNotFound, "no such configuration key"};
   TILL_TRY(CheckKind(*known, value));
   TILL_TRY(CheckMeaning(key, value));
+  if (!known->traits.kept && json::Write(value) != known->default_json) {
+    return Error{ErrorCode::kUnsupported, "this version does not act on this setting: it takes the default alone"};
+  }
   return txn.Put(Key('C', key), json::Write(value));
 }
 

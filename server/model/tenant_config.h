@@ -12,11 +12,15 @@
 namespace till::server {
 
 enum class ConfigKind : uint8_t { kBool, kText, kInteger, kTextList };
+struct ConfigTraits {
+  bool secret = false;  // shown only with the permission to read it
+  bool kept = true;     // false: stock clients ask for it, but nothing here acts on it, so only the default can be set
+};
 struct ConfigKey {
   const char* name;
   ConfigKind kind;
   const char* default_json;
-  bool secret = false;  // shown only with the permission to read it
+  ConfigTraits traits = {};
 };
 const std::vector<ConfigKey>& KnownConfigKeys();
 const ConfigKey* FindConfigKey(std::string_view name);
@@ -35,7 +39,6 @@ inline constexpr std::string_view kImplicitLock = "implicit.lock.enabled";
 inline constexpr std::string_view kRolloutApproval = "rollout.approval.enabled";
 inline constexpr std::string_view kMirrors = "till.mirrors";             // list of edge URLs
 inline constexpr std::string_view kFullFallback = "till.full.fallback";  // "never" | "allowed"
-inline constexpr std::string_view kEdgeToken = "till.edge.token";
 }  // namespace config
 
 struct ConfigValue {
@@ -47,7 +50,8 @@ Result<bool> ConfigFlag(kv::ReadTxn& txn, std::string_view key);
 Result<std::string> ConfigText(kv::ReadTxn& txn, std::string_view key);
 // Items of a list that are text; a text is split at blanks and commas.
 Result<std::vector<std::string>> ConfigTextList(kv::ReadTxn& txn, std::string_view key);
-// kNotFound for an unknown key, kInvalid for a value of another kind or outside its bounds.
+// kNotFound for an unknown key, kInvalid for a value of another kind or outside its bounds, kUnsupported for one that
+// would not be kept.
 Status SetConfig(kv::WriteTxn& txn, std::string_view key, const json::Value& value);
 Status ResetConfig(kv::WriteTxn& txn, std::string_view key);
 

@@ -1,7 +1,5 @@
 #include "server/publish/access_log.h"
 
-#include <fcntl.h>
-
 #include "core/json/json.h"
 
 namespace till::server {
@@ -28,13 +26,13 @@ class WatchedStream : public http::BodyStream {
 }  // namespace
 
 Result<std::unique_ptr<AccessLog>> AccessLog::Open(const std::string& path, Clock& clock) {
-  UniqueFd file;
-  if (!path.empty()) file = TILL_TRY(OpenFile(path, O_WRONLY | O_CREAT | O_APPEND, 0640));
+  std::optional<LogFile> file;
+  if (!path.empty()) file.emplace(TILL_TRY(LogFile::Open(path)));
   return std::unique_ptr<AccessLog>(new AccessLog(std::move(file), clock));
 }
 
 void AccessLog::Write(const Line& line) {
-  if (!file_.valid()) return;
+  if (!file_) return;
   const std::string text = json::Write(json::Value::Object({
                                {"time", FormatUtc(clock_.UnixMs() / 1000)},
                                {"peer", line.peer},
@@ -50,13 +48,12 @@ void AccessLog::Write(const Line& line) {
                                {"cache", "origin"},
                            })) +
                            "\n";
-  const std::lock_guard lock(mutex_);
   // A full disk must not stop downloads; the counters of the server still count.
-  if (!WriteAll(file_.get(), AsBytes(text)).ok()) return;
+  if (!file_->Write(text).ok()) return;
 }
 
 std::unique_ptr<http::BodyStream> AccessLog::Watch(std::unique_ptr<http::BodyStream> next, Line line) {
-  if (!file_.valid()) return next;
+  if (!file_) return next;
   return std::make_unique<WatchedStream>(std::move(next), *this, std::move(line));
 }
 

@@ -1,14 +1,14 @@
 // One JSON line per answered payload range, as docs/wires.md says, so that bytes can be added up across programs.
-//   Any thread; each line leaves in one write(2). No file = does nothing.
+//   Any thread; rotated by size (core/log_file.h). No file = does nothing.
 #pragma once
 
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 
 #include "core/clock.h"
-#include "core/file.h"
 #include "core/http/server.h"
+#include "core/log_file.h"
 
 namespace till::server {
 
@@ -29,10 +29,9 @@ class AccessLog {
   std::unique_ptr<http::BodyStream> Watch(std::unique_ptr<http::BodyStream> next, Line line);
 
  private:
-  AccessLog(UniqueFd file, Clock& clock) : file_(std::move(file)), clock_(clock) {}
-  UniqueFd file_;
+  AccessLog(std::optional<LogFile> file, Clock& clock) : file_(std::move(file)), clock_(clock) {}
+  std::optional<LogFile> file_;
   Clock& clock_;
-  std::mutex mutex_;
 };
 
 // The line of a request, for the object it asks for.

@@ -5,7 +5,7 @@
 #include "core/fault.h"
 #include "core/json/json.h"
 #include "core/text.h"
-#include "server/auth/operators.h"
+#include "server/auth/gate.h"
 #include "server/choose/chooser.h"
 #include "server/faults.h"
 #include "server/store/actions.h"
@@ -63,23 +63,23 @@ http::Response Problem(int status, std::string_view context) {
 
 bool DeltaJobs::Takes(const http::Request& request) { return request.path == kListPath || request.path == kLeasePath; }
 
-http::BodyPlan DeltaJobs::OnHead(const http::Request&) {
-  http::BodyPlan plan;
-  plan.max_bytes = 4096;
-  return plan;
+http::BodyPlan DeltaJobs::OnHead(const http::Request& request) {
+  return ForOperators(hub_, request, FaultRefusal, [](const http::Request&) {
+    http::BodyPlan plan;
+    plan.max_bytes = 4096;
+    return plan;
+  });
 }
 
 void DeltaJobs::OnRequest(std::shared_ptr<http::Exchange> exchange) {
   const bool taken = workers_.Post([this, exchange] { exchange->Respond(Answer(exchange->request())); });
-  if (!taken) exchange->Respond(http::TextResponse(503, ""));
+  if (taken) return;
+  http::Response busy = http::TextResponse(503, "");
+  http::AddRetryAfter(busy);
+  exchange->Respond(std::move(busy));
 }
 
 http::Response DeltaJobs::Answer(const http::Request& request) {
-  const auto who = hub_.operators.Check(request.header("Authorization"));
-  if (!who.ok()) {
-    const int status = who.error().code == ErrorCode::kUnavailable ? 429 : 401;
-    return http::JsonResponse(status, FormatFaultJson(faults::kUnauthorized, "", &who.error()));
-  }
   if (request.path == kListPath) return request.method == "GET" ? List() : http::TextResponse(405, "");
   return request.method == "POST" ? Lease(request) : http::TextResponse(405, "");
 }

@@ -3,12 +3,13 @@
 #include "core/crypto/hash.h"
 #include "core/fault.h"
 #include "core/file.h"
+#include "core/json/json.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "server/artifacts/artifact_store.h"
-#include "server/auth/operators.h"
+#include "server/auth/credentials.h"
+#include "server/auth/gate.h"
 #include "server/faults.h"
-#include "server/model/tenant_config.h"
 #include "server/store/writer.h"
 
 namespace till::server {
@@ -20,12 +21,17 @@ using http::Response;
 
 constexpr uint64_t kMaxMetadataBytes = 4 << 20;
 
-Response Refusal(int status, const Fault& fault, std::string_view context, const Error* error) {
+Response Refuse(int status, const Fault& fault, std::string_view context, const Error* error) {
   return http::JsonResponse(status, FormatFaultJson(fault, context, error));
 }
 
-// Of our own trouble: the disk or the store is full, or something else failed.
-int StatusOf(const Error& error) { return error.code == ErrorCode::kLimit ? 507 : 500; }
+// Of our own trouble with what is sent to us: a full disk or store is 507, for what passes by itself see core/http.
+Response Trouble(const std::string& context, const Error& error) {
+  const int status = IsDiskFull(error) || error.code == ErrorCode::kLimit ? 507 : http::StatusOfFailure(error);
+  Response response = Refuse(status, faults::kStoreFailed, context, &error);
+  http::AddRetryAfter(response);
+  return response;
+}
 
 // Feeds an upload; the loop thread writes to the page cache, the fsync comes later on a worker.
 class BlobSink : public http::BodySink {
@@ -70,20 +76,27 @@ bool PublishHandler::Takes(const Request& request) const { return RouteOf(reques
 
 http::BodyPlan PublishHandler::OnHead(const Request& request) {
   const Routed routed = RouteOf(request, hub_.tenant);
+  if (routed.route == Route::kBlob || routed.route == Route::kStage) {
+    return ForOperators(hub_, request, FaultRefusal, [this](const Request& known) { return PlanFor(known); });
+  }
   http::BodyPlan plan;
-  if (routed.route == Route::kStage) plan.max_bytes = kMaxMetadataBytes;
+  plan.max_bytes = 0;
+  return plan;
+}
+
+// How an operator's body is taken.
+http::BodyPlan PublishHandler::PlanFor(const Request& request) {
+  const Routed routed = RouteOf(request, hub_.tenant);
+  http::BodyPlan plan;
+  plan.max_bytes = routed.route == Route::kStage && request.method == "PUT" ? kMaxMetadataBytes : 0;
   if (routed.route != Route::kBlob || request.method != "PUT") return plan;
-  // A body may be large, so whoever sends it is checked first. With a password not yet seen by this process that is one
-  // scrypt run on this thread; Operators bounds how many of those fail.
-  plan.refuse = Unauthorized(request);
-  if (plan.refuse) return plan;
   if (!crypto::ParseSha256(routed.name).ok()) {
-    plan.refuse = Refusal(400, faults::kBadBlob, "the name is not a SHA-256", nullptr);
+    plan.refuse = Refuse(400, faults::kBadBlob, "the name is not a SHA-256", nullptr);
     return plan;
   }
   auto upload = hub_.artifacts.Begin(hub_.max_artifact_bytes);
   if (!upload.ok()) {
-    plan.refuse = Refusal(507, faults::kStoreFailed, routed.name, &upload.error());
+    plan.refuse = Trouble(routed.name, upload.error());
     return plan;
   }
   plan.max_bytes = hub_.max_artifact_bytes;
@@ -107,8 +120,9 @@ void PublishHandler::OnRequest(std::shared_ptr<Exchange> exchange) {
       if (!IsRead(request)) return exchange->Respond(NotAllowed("HEAD, GET, PUT"));
       return OnWorker(exchange, [this, exchange, routed] {
         const Request& asked = exchange->request();
-        if (auto refused = Unauthorized(asked)) return std::move(*refused);
-        if (!Holds(ToLower(routed.name))) return http::TextResponse(404, "");
+        const auto held = Holds(ToLower(routed.name));
+        if (!held.ok()) return Trouble(routed.name, held.error());
+        if (!*held) return http::TextResponse(404, "");
         return asked.method == "HEAD" ? http::TextResponse(200, "") : BlobBytes(asked, ToLower(routed.name));
       });
     case Route::kNone:
@@ -118,16 +132,10 @@ void PublishHandler::OnRequest(std::shared_ptr<Exchange> exchange) {
 
 void PublishHandler::OnWorker(const std::shared_ptr<Exchange>& exchange, std::function<Response()> answer) {
   const bool taken = workers_.Post([exchange, answer = std::move(answer)] { exchange->Respond(answer()); });
-  if (!taken) exchange->Respond(http::TextResponse(503, ""));
-}
-
-std::optional<Response> PublishHandler::Unauthorized(const Request& request) {
-  const auto who = hub_.operators.Check(request.header("Authorization"));
-  if (who.ok()) return std::nullopt;
-  const bool later = who.error().code == ErrorCode::kUnavailable;
-  Response response = Refusal(later ? 429 : 401, faults::kUnauthorized, "", &who.error());
-  if (!later) response.headers.push_back({"WWW-Authenticate", "Basic realm=\"tillhub\""});
-  return response;
+  if (taken) return;
+  Response busy = http::TextResponse(503, "");
+  http::AddRetryAfter(busy);
+  exchange->Respond(std::move(busy));
 }
 
 Response PublishHandler::ServeMetadata(const Request& request, const std::string& name) {
@@ -143,26 +151,24 @@ Response PublishHandler::ServeMetadata(const Request& request, const std::string
 }
 
 Response PublishHandler::ServeBlob(const Request& request, const std::string& sha256) {
-  std::string token;
-  const Status read = hub_.store.View([&](kv::ReadTxn& txn) -> Status {
-    token = TILL_TRY(ConfigText(txn, config::kEdgeToken));
-    return Ok();
-  });
-  if (!read.ok()) return Refusal(500, faults::kStoreFailed, "", &read.error());
   constexpr std::string_view kScheme = "EdgeToken ";
   const std::string_view sent = request.header("Authorization");
-  if (token.empty() || !sent.starts_with(kScheme) ||
-      !crypto::EqualSecret(AsBytes(sent.substr(kScheme.size())), AsBytes(token))) {
-    return http::TextResponse(401, "");
-  }
+  if (!sent.starts_with(kScheme)) return http::TextResponse(401, "");
+  bool known = false;
+  const Status read = hub_.store.View([&](kv::ReadTxn& txn) -> Status {
+    known = TILL_TRY(FindToken(txn, TokenKind::kEdge, sent.substr(kScheme.size()))).has_value();
+    return Ok();
+  });
+  if (!read.ok()) return Trouble("", read.error());
+  if (!known) return http::TextResponse(401, "");
   return BlobBytes(request, sha256);
 }
 
 Response PublishHandler::BlobBytes(const Request& request, const std::string& sha256) {
   auto opened = hub_.artifacts.OpenBlob(sha256);
-  if (!opened.ok()) return http::TextResponse(404, "");
+  if (!opened.ok()) return http::FailureResponse(opened.error());
   const auto size = FileSize(opened->get());
-  if (!size.ok()) return Refusal(500, faults::kStoreFailed, sha256, &size.error());
+  if (!size.ok()) return http::FailureResponse(size.error());
   const auto file = std::make_shared<const UniqueFd>(std::move(*opened));
   http::RangeBody body;
   body.size = *size;
@@ -180,45 +186,48 @@ Response PublishHandler::BlobBytes(const Request& request, const std::string& sh
 }
 
 // Held means: the bytes and what the store knows of them (a stop may have come between the two).
-bool PublishHandler::Holds(const std::string& sha256) const {
+Result<bool> PublishHandler::Holds(const std::string& sha256) const {
   bool known = false;
-  const Status read = hub_.store.View([&](kv::ReadTxn& txn) -> Status {
+  TILL_TRY(hub_.store.View([&](kv::ReadTxn& txn) -> Status {
     known = TILL_TRY(FindBlob(txn, sha256)).has_value();
     return Ok();
-  });
-  return read.ok() && known && hub_.artifacts.Has(sha256);
+  }));
+  return known && hub_.artifacts.Has(sha256);
 }
 
 void PublishHandler::FinishBlob(const std::shared_ptr<Exchange>& exchange, const std::string& sha256) {
   auto* sink = static_cast<BlobSink*>(exchange->body_sink());
-  if (!sink) return exchange->Respond(Refusal(411, faults::kBadBlob, "a body is wanted", nullptr));
+  if (!sink) return exchange->Respond(Refuse(411, faults::kBadBlob, "a body is wanted", nullptr));
   OnWorker(exchange, [this, sink, sha256, exchange]() -> Response {
     const auto blob = sink->upload().Finish();
-    if (!blob.ok()) return Refusal(StatusOf(blob.error()), faults::kStoreFailed, sha256, &blob.error());
+    if (!blob.ok()) return Trouble(sha256, blob.error());
     if (blob->sha256 != sha256) {
       sink->Discard();
-      return Refusal(400, faults::kBadBlob, "the bytes are " + blob->sha256 + ", not " + sha256, nullptr);
+      return Refuse(400, faults::kBadBlob, "the bytes are " + blob->sha256 + ", not " + sha256, nullptr);
     }
-    const bool known = Holds(sha256);
+    const auto held = Holds(sha256);
+    if (!held.ok()) return Trouble(sha256, held.error());
+    const bool known = *held;
     Status kept = known ? Ok() : sink->upload().Commit();
     sink->Discard();
     if (kept.ok()) kept = hub_.writer.Run([&](kv::WriteTxn& txn) { return PutBlob(txn, *blob); });
-    if (!kept.ok()) {
-      return Refusal(StatusOf(kept.error()), faults::kStoreFailed, sha256, &kept.error());
-    }
+    if (!kept.ok()) return Trouble(sha256, kept.error());
     return http::JsonResponse(known ? 200 : 201, "{\"sha256\":\"" + sha256 + "\"}");
   });
 }
 
 Response PublishHandler::StageMetadata(const Request& request, const std::string& name) {
-  if (auto refused = Unauthorized(request)) return std::move(*refused);
   const auto promoted = depot_.Stage(name, request.body);
   if (!promoted.ok()) {
     log::Warn("metadata refused", {{"file", name}, {"error", promoted.error()}});
-    if (IsDiskFull(promoted.error())) return Refusal(507, faults::kStoreFailed, name, &promoted.error());
-    return Refusal(400, faults::kBadMetadata, name, &promoted.error());
+    if (IsDiskFull(promoted.error())) return Refuse(507, faults::kStoreFailed, name, &promoted.error());
+    return Refuse(400, faults::kBadMetadata, name, &promoted.error());
   }
-  return http::JsonResponse(200, *promoted ? "{\"published\":true}" : "{\"published\":false}");
+  json::Value dropped = json::Value::Array();
+  for (const std::string& file : promoted->dropped) dropped.Append(file);
+  json::Value answer = json::Value::Object({{"published", promoted->published}});
+  if (!promoted->dropped.empty()) answer.Set("dropped", std::move(dropped));
+  return http::JsonResponse(200, json::Write(answer));
 }
 
 }  // namespace till::server

@@ -24,10 +24,10 @@ class PublishHandler : public http::Handler {
   http::Response ServeMetadata(const http::Request& request, const std::string& name);
   http::Response ServeBlob(const http::Request& request, const std::string& sha256);
   http::Response BlobBytes(const http::Request& request, const std::string& sha256);
-  bool Holds(const std::string& sha256) const;
+  http::BodyPlan PlanFor(const http::Request& request);
+  Result<bool> Holds(const std::string& sha256) const;
   void FinishBlob(const std::shared_ptr<http::Exchange>& exchange, const std::string& sha256);
   http::Response StageMetadata(const http::Request& request, const std::string& name);
-  std::optional<http::Response> Unauthorized(const http::Request& request);
   void OnWorker(const std::shared_ptr<http::Exchange>& exchange, std::function<http::Response()> answer);
 
   Hub& hub_;

@@ -1,7 +1,8 @@
 // The TUF repository at the hub: takes files from the publisher, verifies the whole set as a terminal would, and serves
 // only what was verified. The hub holds no key here: it selects, it does not vouch.
 //   Folders under DATA: tuf-staging (taken, not believed), tuf-trusted (core/tuf's Client), tuf (served).
-//   A file is served from memory; the set changes when timestamp.json is verified, in one step.
+//   A file is served from memory; the set changes when timestamp.json is verified, in one step. Of what was staged only
+//   files that the verified set names are served, with the bytes that were verified; the rest is dropped, and told.
 //   Trust begins with --trusted-root, or with the first 1.root.json an operator publishes (trust on first publish).
 //   Any thread. Stage() may take tens of ms: not on a loop thread.
 #pragma once
@@ -10,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "core/clock.h"
 #include "core/tuf/tuf.h"
@@ -28,10 +30,15 @@ class TufDepot {
   static Result<std::unique_ptr<TufDepot>> Open(const std::string& data_folder, std::string_view trusted_root,
                                                 ReleaseBook& releases, Clock& clock);
 
-  // Takes one file. Answers true when it was timestamp.json and the whole set is now trusted and served.
+  // What Stage() came to.
+  struct Staged {
+    bool published = false;            // it was timestamp.json, and the whole set is now trusted and served
+    std::vector<std::string> dropped;  // staged files that the set does not name, or not with these bytes
+  };
+  // Takes one file.
   // kInvalid: not a name of this repository. kRefused, kCorrupt, …: why the set is not trusted; what was staged is
   // thrown away.
-  Result<bool> Stage(const std::string& name, std::string_view bytes);
+  Result<Staged> Stage(const std::string& name, std::string_view bytes);
   // Shared with answers being sent; null when there is none.
   std::shared_ptr<const TufFile> Find(std::string_view name) const;
 
@@ -41,10 +48,14 @@ class TufDepot {
   TufDepot(std::string data_folder, ReleaseBook& releases, Clock& clock)
       : folder_(std::move(data_folder)), releases_(releases), clock_(clock) {}
   Status OpenClient(std::string_view trusted_root);
-  Status Promote();
+  using Files = std::map<std::string, std::string, std::less<>>;  // by name
+  Result<std::vector<std::string>> Promote();
+  Result<std::vector<std::string>> Serve(const Files& verified);
+  Result<Files> Verified() const;
+  Status AddRoots(Files& verified) const;
   Status LoadServed();
   void Index();
-  std::string Staged(const std::string& name) const { return folder_ + "/tuf-staging/" + name; }
+  std::string StagedPath(const std::string& name) const { return folder_ + "/tuf-staging/" + name; }
   std::string Served(const std::string& name) const { return folder_ + "/tuf/" + name; }
 
   const std::string folder_;
@@ -52,6 +63,7 @@ class TufDepot {
   Clock& clock_;
   std::mutex publish_mutex_;  // one publisher at a time; guards client_
   std::unique_ptr<tuf::Client> client_;
+  std::string first_root_;  // what the client was opened with
   mutable std::mutex served_mutex_;
   std::map<std::string, std::shared_ptr<const TufFile>, std::less<>> served_;
 };

@@ -78,8 +78,8 @@ Status Delete(kv::WriteTxn& txn, server::RolloutId id, const server::Actor& acto
                        rollout.state == RolloutState::kStarting || rollout.state == RolloutState::kStopping ||
                        rollout.state == RolloutState::kStopped || rollout.state == RolloutState::kFinished;
   if (!started) return PutAs(txn, rollout, RolloutState::kDeleting, actor);
-  rollout.deleted = true;
-  return PutAs(txn, rollout, RolloutState::kDeleted, actor);
+  rollout.deleted = true;  // it is gone for people at once; what it began is cancelled step by step, as by Stop()
+  return PutAs(txn, rollout, RolloutState::kStopping, actor);
 }
 
 }  // namespace till::rollout

@@ -71,6 +71,8 @@ Status CheckPlan(kv::ReadTxn& txn, const Plan& plan) {
   if (plan.rollout.name.empty() || plan.rollout.name.size() > server::kMaxNameBytes) {
     return Error{ErrorCode::kInvalid, "a rollout needs a name of at most 128 bytes", plan.rollout.name.size()};
   }
+  TILL_TRY(server::CheckNewName(plan.rollout.name));
+  for (const GroupPlan& group : plan.groups) TILL_TRY(server::CheckNewName(group.name));
   if (plan.groups.empty()) return Error{ErrorCode::kInvalid, "a rollout needs at least one group", 0};
   if (plan.groups.size() > kMaxGroups) return Error{ErrorCode::kLimit, "too many groups", kMaxGroups};
   const server::DistributionSet set = TILL_TRY(server::GetSet(txn, plan.rollout.set));

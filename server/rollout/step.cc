@@ -149,7 +149,8 @@ Result<bool> StepStopping(kv::WriteTxn& txn, Rollout& rollout, int64_t now_ms) {
     canceled += open.size();
     if (canceled >= kBatch) return true;
   }
-  TILL_TRY(SetRolloutState(txn, rollout, RolloutState::kStopped, now_ms));
+  const RolloutState end = rollout.deleted ? RolloutState::kDeleted : RolloutState::kStopped;
+  TILL_TRY(SetRolloutState(txn, rollout, end, now_ms));
   return false;
 }
 

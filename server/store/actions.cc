@@ -56,6 +56,15 @@ Result<std::vector<ActionId>> IdsUnder(kv::ReadTxn& txn, const std::string& pref
   return ids;
 }
 
+// Adds to what the target's entries take; nothing is kept of none.
+Status CountBytes(kv::WriteTxn& txn, std::string_view controller_id, int64_t difference) {
+  if (difference == 0) return Ok();
+  const uint64_t before = TILL_TRY(StatusBytesOf(txn, controller_id));
+  const bool less = difference < 0 && static_cast<uint64_t>(-difference) >= before;
+  if (less) return txn.Delete(Key('s', controller_id));
+  return txn.Put(Key('s', controller_id), kv::SortableU64(before + static_cast<uint64_t>(difference)));
+}
+
 Result<ActionStatus> UnpackStatus(ActionId action, std::string_view key, std::string_view value) {
   ActionStatus status = TILL_TRY(Decode<ActionStatus>(value));
   status.id = TILL_TRY(IdAt<ActionStatusId>(key, 9));
@@ -95,6 +104,7 @@ Status EraseAction(kv::WriteTxn& txn, ActionId id) {
     return true;
   }));
   for (const std::string& key : statuses) TILL_TRY(txn.Delete(key));
+  TILL_TRY(CountBytes(txn, action.controller_id, -static_cast<int64_t>(action.status_bytes)));
   TILL_TRY(Recount(txn, &action, nullptr));
   TILL_TRY(txn.Delete(IdKey(action.controller_id, 'x', id)));
   TILL_TRY(txn.Delete(IdKey(action.controller_id, 'y', id)));
@@ -124,6 +134,22 @@ Status ForEachActionOfGroup(kv::ReadTxn& txn, RolloutId rollout, DeployGroupId g
   return ForEachIdUnder<ActionId>(txn, Key('g', rollout, kv::SortableU64(Number(group))), visit);
 }
 
+std::vector<std::string> SplitMessages(const std::vector<std::string>& messages) {
+  std::vector<std::string> split;
+  for (const std::string& message : messages) SplitMessage(message, split);
+  return split;
+}
+
+uint64_t StatusBytes(const ActionStatus& status) {
+  constexpr uint64_t kKeyBytes = 1 + 8 + 8;
+  return kKeyBytes + Encode(status).size();
+}
+
+Result<uint64_t> StatusBytesOf(kv::ReadTxn& txn, std::string_view controller_id) {
+  const auto stored = TILL_TRY(txn.Get(Key('s', controller_id)));
+  return stored ? kv::ParseSortableU64(*stored) : Result<uint64_t>(uint64_t{0});
+}
+
 Result<uint64_t> CountActions(kv::ReadTxn& txn) { return GetCount(txn, "actions"); }
 
 Status AppendStatus(kv::WriteTxn& txn, Action& action, ActionStatus& status, int64_t now_ms) {
@@ -131,11 +157,12 @@ Status AppendStatus(kv::WriteTxn& txn, Action& action, ActionStatus& status, int
   status.action = action.id;
   status.reported_at_ms = now_ms;
   if (status.timestamp_ms == 0) status.timestamp_ms = now_ms;
-  std::vector<std::string> messages;
-  for (const std::string& message : status.messages) SplitMessage(message, messages);
-  status.messages = std::move(messages);
+  status.messages = SplitMessages(status.messages);
   ++action.status_count;
   action.last_entry = status.state;
+  const uint64_t bytes = StatusBytes(status);
+  action.status_bytes += bytes;
+  TILL_TRY(CountBytes(txn, action.controller_id, static_cast<int64_t>(bytes)));
   return txn.Put(Key('S', action.id, kv::SortableU64(Number(status.id))), Encode(status));
 }
 

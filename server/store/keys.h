@@ -2,7 +2,9 @@
 //   T target  A attributes  E target metadata  L last seen  d/i target by assigned/installed set
 //   M module  m module by name  u set by module   D set  n set by name
 //   X action  x action by target  y active action by target  g action by rollout and group  S status
+//   s bytes of statuses by target
 //   R rollout  r rollout by name  G group  k member of group   C config  Q sequence  N count  B blob  U operator
+//   V operator's token  W edge's token
 //   Private to server/store (auth and artifacts have letters of their own above).
 #pragma once
 

@@ -56,7 +56,8 @@ template <typename Archive, Is<Action> T>
 void Fields(Archive& archive, T& a) {
   archive(a.controller_id, a.set, a.state, a.active, a.force_type, a.force_time_ms, a.weight, a.window, a.rollout,
           a.group, a.last_code, a.external_ref, a.initiated_by, a.full_fallback, a.status_count, a.intermediate_count,
-          a.last_entry, a.device_answered, a.last_seq, a.seq_mask, a.payload_bytes, a.blocked, a.offers, a.audit);
+          a.last_entry, a.device_answered, a.last_seq, a.seq_mask, a.payload_bytes, a.blocked, a.offers, a.audit,
+          a.status_bytes);
 }
 template <typename Archive, Is<ActionStatus> T>
 void Fields(Archive& archive, T& s) {

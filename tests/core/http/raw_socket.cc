@@ -53,6 +53,23 @@ RawConnection::RawConnection(uint16_t port, int receive_buffer_bytes)
   if (receive_buffer_bytes != 0) {
     setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof(receive_buffer_bytes));
   }
+  Connect(port);
+}
+
+RawConnection::RawConnection(uint16_t port, const char* source) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  LimitReads(fd_.get());
+  sockaddr_in from = Loopback(0);
+  EXPECT_EQ(inet_pton(AF_INET, source, &from.sin_addr), 1);
+  EXPECT_EQ(bind(fd_.get(), reinterpret_cast<const sockaddr*>(&from), sizeof(from)), 0);
+  Connect(port);
+}
+
+RawConnection::RawConnection(uint16_t port, UniqueFd made) : fd_(std::move(made)) {
+  LimitReads(fd_.get());
+  Connect(port);
+}
+
+void RawConnection::Connect(uint16_t port) {
   const sockaddr_in address = Loopback(port);
   if (connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) fd_.Reset();
 }

@@ -16,6 +16,10 @@ namespace till::http {
 class RawConnection {
  public:
   explicit RawConnection(uint16_t port, int receive_buffer_bytes = 0);
+  // From another address of this machine: "127.0.0.2".
+  RawConnection(uint16_t port, const char* source);
+  // From a socket that was made before; it is connected now.
+  RawConnection(uint16_t port, UniqueFd made);
   bool connected() const { return fd_.valid(); }
   int fd() const { return fd_.get(); }
   bool Send(std::string_view bytes);
@@ -32,6 +36,7 @@ class RawConnection {
   void Close() { fd_.Reset(); }
 
  private:
+  void Connect(uint16_t port);
   UniqueFd fd_;
 };
 

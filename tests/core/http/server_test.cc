@@ -1,6 +1,4 @@
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <condition_variable>
 #include <mutex>
@@ -262,6 +260,7 @@ TEST_F(ServerTest, AHeaderThatWouldSplitTheAnswerIsA500) {
 
 TEST_F(ServerTest, ConnectionsPastTheBoundAreToldToComeBack) {
   options.max_connections = 3;
+  options.max_connections_per_address = 3;
   options.loops = 1;
   Start();
   std::vector<std::unique_ptr<RawConnection>> held;
@@ -374,31 +373,6 @@ TEST_F(ServerTest, AnExchangeOutlivesItsServer) {
   held->Wake();
   held->Respond(TextResponse(200, "nobody hears"));
   EXPECT_EQ(client.ReadAll(), "");
-}
-
-TEST_F(ServerTest, WithoutAFreeDescriptorNewClientsAreTurnedAwayAndOldOnesServed) {
-  options.loops = 1;
-  Start();
-  RawConnection first(port());
-  ASSERT_TRUE(first.Send(Get("/")));
-  EXPECT_EQ(StatusOf(first.ReadResponse()), 200);
-  rlimit before{};
-  getrlimit(RLIMIT_NOFILE, &before);
-  rlimit low = before;
-  low.rlim_cur = 100;
-  setrlimit(RLIMIT_NOFILE, &low);
-  std::vector<UniqueFd> fill;
-  do {
-    fill.emplace_back(dup(first.fd()));
-  } while (fill.back().valid());
-  fill.resize(fill.size() - 2);  // the last attempt, and one place: the client's own
-  RawConnection client(port());
-  EXPECT_TRUE(client.connected());
-  EXPECT_EQ(client.ReadAll(), "");
-  EXPECT_EQ(server->counters().refused, 1U);
-  setrlimit(RLIMIT_NOFILE, &before);
-  ASSERT_TRUE(first.Send(Get("/")));
-  EXPECT_EQ(StatusOf(first.ReadResponse()), 200);
 }
 
 TEST(WorkerPool, RefusesWhenTooManyWaitAndRunsWhatItTook) {

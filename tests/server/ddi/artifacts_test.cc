@@ -1,5 +1,6 @@
 // Downloads over DDI: HEAD, ranges and hawkBit's own ways with ETags (A9).
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "core/crypto/hash.h"
 #include "server/ddi/artifact_range.h"
@@ -87,6 +88,21 @@ TEST_F(Artifacts, ConditionsAreReadAsHawkbitReadsThem) {
   EXPECT_EQ(Get({{"Range", "bytes=0-9"}, {"If-Range", "\"other\""}}).status, 200);
   EXPECT_EQ(Get({{"Range", "bytes=0-9"}, {"If-Range", "Thu, 01 Jan 2026 00:00:00 GMT"}}).status, 206);
   EXPECT_EQ(Get({{"Range", "bytes=0-9"}, {"If-Range", "Wed, 31 Dec 2025 00:00:00 GMT"}}).status, 200);
+}
+
+// An edge that is told 404 remembers that there is no such payload.
+TEST_F(Artifacts, WithoutADescriptorTheAnswerIsLaterAndNotNever) {
+  ASSERT_EQ(Get().status, 200);  // the connection is there from now on
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  rlimit none = before;
+  none.rlim_cur = 3;
+  setrlimit(RLIMIT_NOFILE, &none);
+  const http::Reply reply = Get();
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_FALSE(reply.header("Retry-After").empty());
+  EXPECT_EQ(Get().status, 200);
 }
 
 TEST_F(Artifacts, Md5SumIsOneLine) {

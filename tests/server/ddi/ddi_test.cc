@@ -7,6 +7,7 @@
 #include "server/model/mirrors.h"
 #include "server/model/tenant_config.h"
 #include "server/store/targets.h"
+#include "tests/core/http/raw_socket.h"
 #include "tests/server/support/release.h"
 #include "tests/server/support/world.h"
 
@@ -102,6 +103,47 @@ TEST(DeviceAuth, AGatewayRegistersUnknownTargets) {
   EXPECT_EQ(target.status, TargetStatus::kRegistered);
   EXPECT_EQ(target.security_token.size(), 32u);
   EXPECT_EQ(world.last_seen.Get("new one").address, "127.0.0.1");
+}
+
+// What no URL can carry could never be asked for again; the request parser refuses the plainest of them.
+TEST(DeviceAuth, AGatewayRegistersNoNameThatAUrlCannotCarry) {
+  World world;
+  world.Config(config::kGatewayTokenEnabled, true);
+  world.Config(config::kGatewayTokenKey, "gate");
+  const std::vector<http::HeaderField> gate{{"Authorization", "GatewayToken gate"}};
+  for (const char* name : {"%2e", "%2E%2e", "a%5Cb", "%252e", "a%252Fb", "%C2%9B"}) {
+    EXPECT_EQ(world.Send("GET", std::string("/DEFAULT/controller/v1/") + name, "", gate).status, 400) << name;
+  }
+  world.Update([&](kv::WriteTxn& txn) -> Status {
+    for (const char* name : {".", "..", "a\\b", "%2e", "a%2Fb", "\xc2\x9b"}) {
+      bool created = false;
+      EXPECT_EQ(RegisterTarget(txn, name, {"tester", 1}, &created).error().code, ErrorCode::kInvalid) << name;
+    }
+    return Ok();
+  });
+}
+
+TEST(DeviceAuth, NothingOfAStrangersBodyIsRead) {
+  World world;
+  world.AddTarget("pos-1");
+  for (const char* sent : {"", "Authorization: TargetToken wrong\r\n"}) {
+    http::RawConnection client(world.server->port());
+    ASSERT_TRUE(client.Send(std::string("PUT /DEFAULT/controller/v1/pos-1/configData HTTP/1.1\r\nHost: h\r\n") + sent +
+                            "Content-Type: application/json\r\nContent-Length: 50000\r\n\r\n"));
+    EXPECT_EQ(http::StatusOf(client.ReadHead()), 401);  // with not a byte of the body sent
+  }
+}
+
+TEST(DeviceAuth, AnotherSitesPageIsRefused) {
+  World world;
+  world.AddTarget("pos-1");
+  const std::string word = R"({"data":{"a":"b"}})";
+  const auto put = [&](std::vector<http::HeaderField> headers) {
+    return world.AsTarget("pos-1", "PUT", "configData", word, std::move(headers)).status;
+  };
+  EXPECT_EQ(put({{"Origin", "https://evil.example"}}), 401);
+  EXPECT_EQ(put({{"Sec-Fetch-Site", "cross-site"}}), 401);
+  EXPECT_EQ(put({{"Origin", world.url()}}), 200);
 }
 
 TEST(DeviceAuth, TheProxyHeaderCountsFromATrustedProxyOnly) {

@@ -3,6 +3,7 @@
 
 #include "server/mgmt/api.h"
 #include "server/mgmt/plane.h"
+#include "tests/core/http/raw_socket.h"
 #include "tests/server/mgmt/live_hub.h"
 
 namespace till::mgmt {
@@ -90,6 +91,7 @@ TEST(Access, ThePlanesOwnPortIsShutWithoutTheSecret) {
   LiveHub hub;
   const uint16_t port = hub.front().plane().port();
   ASSERT_NE(port, hub.port());
+  ASSERT_EQ(hub.Do("GET", "userinfo").status, 200);  // passwords are verified in front of it
   const std::string secret = hub.front().plane().secret();
   EXPECT_EQ(secret.size(), 64u);
   const std::string good = std::string("Authorization: ") + LiveHub::kGood + "\r\nX-Till-Target: /rest/v1/userinfo\r\n";
@@ -170,13 +172,63 @@ TEST(Access, TakesJsonAloneInBodies) {
   EXPECT_EQ(hub.Do("GET", "nothing").body["errorCode"].AsString(), "hawkbit.server.error.rest.notFound");
 }
 
-TEST(Access, StrangersBodiesAreSmall) {
+TEST(Access, NothingOfAStrangersBodyIsRead) {
   LiveHub hub;
-  const std::string body(2 << 20, ' ');
-  EXPECT_EQ(hub.Send("POST", "/rest/v1/targets", body, {{"Authorization", "Basic YTpi"}}).status, 413);
-  EXPECT_EQ(hub.Do("GET", "userinfo").status, 200);  // from here on the operator is known
-  EXPECT_EQ(hub.Send("POST", "/rest/v1/targets", body).status, 400);
+  for (const char* sent : {"", "Authorization: Basic YTpi\r\n", "Authorization: Bearer till_admin_00\r\n"}) {
+    for (const char* path : {"targets", "softwaremodules/1/artifacts"}) {
+      http::RawConnection client(hub.port());
+      ASSERT_TRUE(client.Send(std::string("POST /rest/v1/") + path + " HTTP/1.1\r\nHost: x\r\n" + sent +
+                              "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 4000000\r\n\r\n"));
+      EXPECT_EQ(http::StatusOf(client.ReadHead()), 401) << path << ' ' << sent;  // with not a byte of the body sent
+    }
+  }
+  EXPECT_EQ(hub.Send("POST", "/rest/v1/targets", std::string(2 << 20, ' ')).status, 400);
   EXPECT_EQ(hub.Send("POST", "/rest/v1/targets", std::string(9 << 20, ' ')).status, 413);
+}
+
+TEST(Access, AnotherSitesPageIsRefusedWhateverItSends) {
+  LiveHub hub;
+  hub.MakeSet("1");
+  const auto post = [&](const std::string& path, const std::string& header) {
+    http::RawConnection client(hub.port());
+    EXPECT_TRUE(client.Send("POST /rest/v1/" + path + " HTTP/1.1\r\nHost: hub.example\r\nAuthorization: " +
+                            LiveHub::kGood + "\r\nContent-Length: 0\r\n" + header + "\r\n"));
+    return http::StatusOf(client.ReadResponse());
+  };
+  hub.AddTargets({"pos-1"});
+  const std::string form = "Content-Type: application/x-www-form-urlencoded\r\n";
+  const std::string multipart = "Content-Type: multipart/form-data; boundary=b\r\n";
+  for (const std::string& body : {std::string(), form, multipart}) {
+    for (const char* path : {"targets/pos-1/autoConfirm/activate", "softwaremodules/1/artifacts"}) {
+      EXPECT_EQ(post(path, body + "Origin: https://evil.example\r\n"), 403) << path << body;
+      EXPECT_EQ(post(path, body + "Origin: null\r\n"), 403) << path << body;
+      EXPECT_EQ(post(path, body + "Sec-Fetch-Site: cross-site\r\n"), 403) << path << body;
+    }
+  }
+  const std::string activate = "targets/pos-1/autoConfirm/activate";
+  EXPECT_EQ(post(activate, "Origin: http://hub.example\r\nSec-Fetch-Site: same-origin\r\n"), 204);
+  hub.hub().base_url = "https://outside.example/hub";
+  EXPECT_EQ(post("targets/pos-1/autoConfirm/deactivate", "Origin: https://outside.example\r\n"), 204);
+}
+
+// One loop, and more sign-ins than two threads look at in a second: who needs no sign-in is answered meanwhile.
+TEST(Access, SignInsStopNobodyElse) {
+  LiveHub hub;
+  ASSERT_EQ(hub.Do("GET", "userinfo").status, 200);  // known from here on
+  std::vector<std::unique_ptr<http::RawConnection>> waiting;
+  for (int i = 0; i < 40; ++i) {
+    const std::string source = "127.0.1." + std::to_string(1 + i);
+    waiting.push_back(std::make_unique<http::RawConnection>(hub.port(), source.c_str()));
+    ASSERT_TRUE(waiting.back()->Send("GET /rest/v1/userinfo HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YTpi\r\n\r\n"));
+  }
+  EXPECT_EQ(hub.Do("GET", "userinfo").status, 200);
+  int unanswered = 0;
+  for (const auto& client : waiting) {
+    char c = 0;
+    unanswered += recv(client->fd(), &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 ? 1 : 0;
+  }
+  EXPECT_GT(unanswered, 10);
+  for (const auto& client : waiting) EXPECT_EQ(http::StatusOf(client->ReadHead()), 401);
 }
 
 }  // namespace

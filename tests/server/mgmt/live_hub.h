@@ -65,6 +65,7 @@ class LiveHub {
   void StopServing() {
     if (server_) server_->Stop(1000);
     server_.reset();
+    operators_->Stop();  // they call the front
     front_.reset();
   }
 

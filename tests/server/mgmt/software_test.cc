@@ -1,4 +1,6 @@
 // Modules, artifacts, sets.
+#include "server/rollout/ticker.h"
+#include "server/store/targets.h"
 #include "tests/server/mgmt/live_hub.h"
 
 namespace till::mgmt {
@@ -147,6 +149,65 @@ TEST(Sets, AreCompleteWithTheModulesTheirTypeAsksFor) {
   EXPECT_EQ(hub.Do("GET", "distributionsets?sort=id:DESC&q=version%3D%3D1").body["total"].AsInteger(), 1);
 }
 
+TEST(Sets, StopTheirRolloutsWhenTheyAreDeleted) {
+  LiveHub hub;
+  const int64_t set = hub.MakeSet("1");
+  hub.AddTargets({"pos-1"});
+  const Answer made =
+      hub.Do("POST", "rollouts",
+             R"({"name":"r","distributionSetId":)" + std::to_string(set) + R"(,"targetFilterQuery":"id==*"})");
+  ASSERT_EQ(made.status, 201) << made.text;
+  ASSERT_EQ(hub.Do("POST", "rollouts/1/start").status, 204);
+  ASSERT_TRUE(rollout::Tick(hub.hub()).ok());
+  ASSERT_EQ(hub.Do("DELETE", "distributionsets/" + std::to_string(set)).status, 204);
+  ASSERT_TRUE(rollout::Tick(hub.hub()).ok());
+  EXPECT_EQ(hub.Do("GET", "rollouts/1").body["status"].AsString(), "stopped");
+  EXPECT_EQ(hub.Do("GET", "targets/pos-1/actions").body["content"].items()[0]["status"].AsString(), "canceling");
+}
+
+TEST(Names, ThatNoUrlCanCarryAreRefusedWhereTheyAreMade) {
+  LiveHub hub;
+  const int64_t set = hub.MakeSet("1");
+  hub.AddTargets({"pos-1"});
+  for (const std::string& name : {std::string("."), std::string(".."), std::string("a\\\\b"), std::string("%2e%2E"),
+                                  std::string("a%2Fb"), std::string("%5c"), std::string("\\u009b")}) {
+    const auto made = [&](const std::string& path, const std::string& body) {
+      EXPECT_EQ(hub.Do("POST", path, body).status, 400) << path << ' ' << body;
+    };
+    made("targets", R"([{"controllerId":")" + name + "\"}]");
+    made("softwaremodules", R"([{"name":")" + name + R"(","version":"1","type":"os"}])");
+    made("softwaremodules", R"([{"name":"m","version":")" + name + R"(","type":"os"}])");
+    made("distributionsets", R"([{"name":")" + name + R"(","version":"1","type":"os"}])");
+    made("distributionsets", R"([{"name":"d","version":")" + name + R"(","type":"os"}])");
+    made("targets/pos-1/metadata", R"([{"key":")" + name + R"(","value":"v"}])");
+    const std::string rollout = R"(,"distributionSetId":)" + std::to_string(set) + R"(,"targetFilterQuery":"id==*")";
+    made("rollouts", R"({"name":")" + name + "\"" + rollout + "}");
+    made("rollouts", R"({"name":"r")" + rollout + R"(,"groups":[{"name":")" + name + "\"}]}");
+    EXPECT_EQ(hub.Do("PUT", "distributionsets/" + std::to_string(set), R"({"name":")" + name + "\"}").status, 400);
+  }
+  const Answer fresh = hub.Do("POST", "softwaremodules", R"([{"name":"n","version":"1","type":"os"}])");
+  const int64_t module = fresh.body.items()[0]["id"].AsInteger();
+  for (const char* file : {".", "..", "%2e%2e", "a%2fb"}) EXPECT_EQ(hub.Upload(module, file, "x").status, 400) << file;
+}
+
+// A target that an older version let in under such a name.
+TEST(Names, OfOldCanBeReadAndDeleted) {
+  LiveHub hub;
+  const Status put = hub.hub().writer.Run([](kv::WriteTxn& txn) {
+    server::Target target;
+    target.controller_id = "..";
+    target.name = "old";
+    return server::PutTarget(txn, target);
+  });
+  ASSERT_TRUE(put.ok());
+  const Answer list = hub.Do("GET", "targets?q=controllerid%3D%3D..");
+  ASSERT_EQ(list.body["total"].AsInteger(), 1) << list.text;
+  EXPECT_EQ(hub.Do("DELETE", "targets").status, 400);
+  EXPECT_EQ(hub.Do("DELETE", "targets?q=name%3D%3Dold").status, 400) << "by its id alone";
+  EXPECT_EQ(hub.Do("DELETE", "targets?q=controllerid%3D%3D..").status, 204);
+  EXPECT_EQ(hub.Do("GET", "targets").body["total"].AsInteger(), 0);
+}
+
 TEST(Sets, AreLockedOnceAssignedAndDeletedSoftly) {
   LiveHub hub;
   const int64_t set = hub.MakeSet("1");
@@ -163,7 +224,10 @@ TEST(Sets, AreLockedOnceAssignedAndDeletedSoftly) {
   EXPECT_EQ(hub.Do("GET", "softwaremodules").body["total"].AsInteger(), 0);
   EXPECT_EQ(hub.Do("DELETE", path).status, 204);
   EXPECT_EQ(hub.Do("GET", "distributionsets").body["total"].AsInteger(), 0);
-  EXPECT_EQ(hub.Do("GET", "targets/pos-1/assignedDS").body["name"].AsString(), "pos") << "its action still needs it";
+  EXPECT_EQ(hub.Do("GET", "targets/pos-1/assignedDS").body["name"].AsString(), "pos") << "its action still names it";
+  const Answer action = hub.Do("GET", "targets/pos-1/actions");
+  EXPECT_EQ(action.body["content"].items()[0]["status"].AsString(), "canceling")
+      << "deleting is no weaker than stopping";
   EXPECT_EQ(hub.Do("DELETE", "targets/pos-1").status, 204) << "a target with a running action can go";
 }
 

@@ -1,4 +1,7 @@
 // Targets, their parts, lists with paging, sorting and filters, configuration.
+#include <algorithm>
+
+#include "server/store/actions.h"
 #include "tests/server/mgmt/live_hub.h"
 
 namespace till::mgmt {
@@ -173,6 +176,77 @@ TEST(Configs, TakeEffectAtOnce) {
   EXPECT_EQ(hub.Do("GET", "system/configs/pollingTime").body["value"].AsString(), "00:03:00") << "all or nothing";
   EXPECT_EQ(hub.Do("PUT", "system/configs/pollingTime", R"({"value":true})").status, 400);
   EXPECT_EQ(hub.Do("PUT", "system/configs/pollingTime", "{}").status, 400);
+}
+
+// Stock clients ask for them; what nothing acts on takes its default alone.
+TEST(Configs, ThatNothingActsOnCannotBeSet) {
+  LiveHub hub;
+  const struct {
+    const char* key;
+    const char* value;
+  } rows[] = {{"user.confirmation.flow.enabled", "true"},
+              {"maintenanceWindowPollCount", "5"},
+              {"auto.assignment.approval.enabled", "true"},
+              {"action.cleanup.auto.expiry", "1000"},
+              {"action.cleanup.auto.status", "\"ERROR\""},
+              {"action.cleanup.onQuotaHit.percent", "10"},
+              {"action.delete.allowed.statuses", "\"ERROR\""},
+              {"batch.assignments.enabled", "true"},
+              {"default.ds.type", "2"}};
+  for (const auto& row : rows) {
+    const std::string path = std::string("system/configs/") + row.key;
+    const Answer set = hub.Do("PUT", path, std::string("{\"value\":") + row.value + "}");
+    EXPECT_EQ(set.status, 400) << row.key;
+    EXPECT_NE(set.text.find("unsupported"), std::string::npos) << set.text;
+    const Answer now = hub.Do("GET", path);
+    EXPECT_TRUE(now.body["global"].AsBool()) << row.key;
+    const std::string same = "{\"value\":" + json::Write(now.body["value"]) + "}";
+    EXPECT_EQ(hub.Do("PUT", path, same).status, 204) << row.key << ": the default";
+  }
+  hub.AddTargets({"pos-1"});
+  const int64_t set = hub.MakeSet("1");
+  const std::string id = std::to_string(set);
+  EXPECT_EQ(hub.Do("POST", "targets/pos-1/assignedDS", R"({"id":)" + id + R"(,"confirmationRequired":true})").status,
+            400);
+  EXPECT_EQ(hub.Do("POST", "rollouts",
+                   R"({"name":"r","distributionSetId":)" + id +
+                       R"(,"targetFilterQuery":"id==*","confirmationRequired":true})")
+                .status,
+            400);
+}
+
+// covers W16
+TEST(Lists, AreBoundedInBytesAndSortedOnesHoldAPageOnly) {
+  LiveHub hub;
+  hub.AddTargets({"pos-1"});
+  const int64_t set = hub.MakeSet("1");
+  ASSERT_EQ(hub.Do("POST", "targets/pos-1/assignedDS", R"({"id":)" + std::to_string(set) + "}").status, 200);
+  // As an older version kept them: 20 entries of 500 KiB.
+  const Status put = hub.hub().writer.Run([](kv::WriteTxn& txn) -> Status {
+    server::Action action = TILL_TRY(server::GetAction(txn, server::ActionId{1}));
+    for (int i = 0; i < 20; ++i) {
+      server::ActionStatus status;
+      status.messages.assign(1000, std::string(500, 'm'));
+      TILL_TRY(server::AppendStatus(txn, action, status, 1));
+    }
+    return server::PutAction(txn, action);
+  });
+  ASSERT_TRUE(put.ok());
+  for (const std::string sort : {"", "&sort=id%3ADESC", "&sort=id%3AASC"}) {
+    std::vector<int64_t> ids;
+    for (int64_t total = 21; static_cast<int64_t>(ids.size()) < total;) {
+      const Answer page =
+          hub.Do("GET", "targets/pos-1/actions/1/status?limit=500&offset=" + std::to_string(ids.size()) + sort);
+      ASSERT_EQ(page.status, 200);
+      ASSERT_LT(page.text.size(), 6u << 20);
+      ASSERT_GT(page.body["size"].AsInteger(), 0);
+      EXPECT_EQ(page.body["total"].AsInteger(), total);
+      for (const json::Value& entry : page.body["content"].items()) ids.push_back(entry["id"].AsInteger());
+    }
+    EXPECT_EQ(ids.size(), 21u);
+    const bool descending = sort.ends_with("DESC");
+    EXPECT_TRUE(descending ? std::is_sorted(ids.rbegin(), ids.rend()) : std::is_sorted(ids.begin(), ids.end())) << sort;
+  }
 }
 
 TEST(UserInfo, NamesTheOperator) {

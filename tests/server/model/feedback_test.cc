@@ -1,6 +1,7 @@
 // The tables A4 and A5 of the DDI contract, row by row, and the quotas.   covers W14 W16
 #include <gtest/gtest.h>
 
+#include "server/store/actions.h"
 #include "tests/server/support/world.h"
 
 namespace till::server {
@@ -205,6 +206,87 @@ TEST(Feedback, FiftyMessagesAreTheLimit) {
   };
   EXPECT_EQ(tell(50), 200);
   EXPECT_EQ(tell(51), 429);
+}
+
+// Quotas count what is kept: a message of 16 KiB is 32 messages.
+TEST(Feedback, MessagesAreCountedAsTheyAreKept) {
+  World world;
+  world.AddTarget("pos-1");
+  const ActionId action = world.Assign("pos-1", world.AddSet("os", "1", {{"f", "x"}}));
+  const std::string longest = "\"" + std::string(16 << 10, 'm') + "\"";
+  const auto tell = [&](const std::string& details) {
+    return world
+        .AsTarget("pos-1", "POST", "deploymentBase/" + IdText(action) + "/feedback",
+                  R"({"status":{"execution":"proceeding","result":{"finished":"none"},"details":[)" + details + "]}}")
+        .status;
+  };
+  EXPECT_EQ(tell(longest), 200);
+  EXPECT_EQ(tell(longest + "," + longest), 429);
+}
+
+Feedback LongWord(Execution execution, FinishedResult finished) {
+  Feedback feedback;
+  feedback.execution = execution;
+  feedback.finished = finished;
+  feedback.details.assign(40, std::string(kMaxMessageBytes, 'm'));
+  return feedback;
+}
+
+// Tells long words until a quota says no; how many were kept.
+int TellUntilFull(World& world, ActionId action) {
+  int kept = 0;
+  world.Update([&](kv::WriteTxn& txn) -> Status {
+    kept = 0;
+    const Feedback word = LongWord(Execution::kProceeding, FinishedResult::kNone);
+    while (kept < 1000 && TILL_TRY(ApplyFeedback(txn, "pos-1", action, word, 1)) == FeedbackVerdict::kApplied) ++kept;
+    return Ok();
+  });
+  return kept;
+}
+
+uint64_t KeptBytes(World& world, ActionId action) {
+  uint64_t bytes = 0;
+  for (const ActionStatus& status : world.Statuses(action)) {
+    for (const std::string& message : status.messages) bytes += message.size();
+  }
+  return bytes;
+}
+
+TEST(Feedback, TheBytesOfAnActionAreBoundedAndItsEndIsHeard) {
+  World world;
+  world.AddTarget("pos-1");
+  const ActionId action = world.Assign("pos-1", world.AddSet("os", "1", {{"f", "x"}}));
+  const int kept = TellUntilFull(world, action);
+  EXPECT_GT(kept, 5);
+  EXPECT_LT(kept, 14);
+  EXPECT_LE(KeptBytes(world, action), kMaxActionStatusBytes);
+  world.Update([&](kv::WriteTxn& txn) -> Status {
+    const Feedback end = LongWord(Execution::kClosed, FinishedResult::kSuccess);
+    EXPECT_EQ(TILL_TRY(ApplyFeedback(txn, "pos-1", action, end, 1)), FeedbackVerdict::kApplied);
+    return Ok();
+  });
+  EXPECT_EQ(world.ReadAction(action).state, ActionState::kFinished);
+  EXPECT_LE(KeptBytes(world, action), kMaxActionStatusBytes + 200);
+}
+
+TEST(Feedback, TheBytesOfATargetAreBoundedAndComeBackWithWhatIsErased) {
+  World world;
+  world.AddTarget("pos-1");
+  uint64_t all = 0;
+  ActionId last{};
+  int kept = 1;
+  for (int i = 0; i < 30 && kept > 0; ++i) {
+    last = world.Assign("pos-1", world.AddSet("os", std::to_string(i), {{"f", "x"}}));
+    kept = TellUntilFull(world, last);
+    all += KeptBytes(world, last);
+  }
+  EXPECT_EQ(kept, 0) << "every action got its own share";
+  EXPECT_LE(all, kMaxTargetStatusBytes);
+  world.Update([&](kv::WriteTxn& txn) { return EraseAction(txn, ActionId{1}); });
+  EXPECT_GT(TellUntilFull(world, last), 0);
+  world.Update([&](kv::WriteTxn& txn) { return DeleteTarget(txn, "pos-1"); });
+  world.AddTarget("pos-1");
+  EXPECT_GT(TellUntilFull(world, world.Assign("pos-1", world.AddSet("os", "new", {{"f", "x"}}))), 0);
 }
 
 TEST(Feedback, CodeIsKeptAndTold) {

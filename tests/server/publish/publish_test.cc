@@ -1,11 +1,14 @@
 // Publishing: blobs, signed metadata, edges; over the whole hub as main() starts it.   covers W06 W08
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 
 #include "core/file.h"
+#include "core/text.h"
 #include "core/tuf/repository.h"
 #include "server/running_hub.h"
+#include "tests/core/http/raw_socket.h"
 #include "tests/server/support/world.h"
 
 namespace till::server {
@@ -82,14 +85,64 @@ TEST_F(Publishing, WantsAnOperator) {
   EXPECT_EQ(FilesUnder(options_.data_folder + "/artifacts"), 0u);
 }
 
-TEST_F(Publishing, FailedSignInsAreBounded) {
-  int later = 0;
-  for (int i = 0; i < 25; ++i) {
-    const int status = Send("HEAD", "/api/v1/blobs/" + HexOf("x"), "", "Basic YTpiYmJi").status;
-    EXPECT_TRUE(status == 401 || status == 429) << status;
-    later += status == 429;
+TEST_F(Publishing, WrongSignInsBackOffForTheirUserFromThereAlone) {
+  const std::string path = "/api/v1/blobs/" + HexOf("x");
+  const std::string guess = "Basic YWRtaW46Z3Vlc3M=";  // admin:guess
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Send("HEAD", path, "", guess).status, 401) << i;
+  const http::Reply later = Send("HEAD", path, "", guess);
+  EXPECT_EQ(later.status, 429);
+  EXPECT_FALSE(later.header("Retry-After").empty());
+  // The right password from there waits too; from elsewhere it does not, nor does another user.
+  EXPECT_EQ(Send("HEAD", path).status, 429);
+  http::RawConnection elsewhere(hub_->port(), "127.0.0.2");
+  ASSERT_TRUE(elsewhere.Send("HEAD " + path +
+                             " HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YWRtaW46Y29ycmVjdCBob3JzZQ==\r\n\r\n"));
+  EXPECT_EQ(http::StatusOf(elsewhere.ReadHead()), 404);
+  EXPECT_EQ(Send("HEAD", path, "", "Basic Ym9iOmd1ZXNz").status, 401);
+  EXPECT_EQ(Send("HEAD", path).status, 404) << "who is known by now is not asked again";
+}
+
+TEST_F(Publishing, NothingOfAStrangersBodyIsRead) {
+  for (const std::string path : {"/api/v1/tuf/1.root.json", "/api/v1/deltas/lease"}) {
+    for (const char* sent : {"", "Authorization: Basic YTpi\r\n"}) {
+      http::RawConnection client(hub_->port());
+      ASSERT_TRUE(client.Send((path.ends_with("lease") ? "POST " : "PUT ") + path + " HTTP/1.1\r\nHost: h\r\n" + sent +
+                              "Content-Length: 4000\r\n\r\n"));
+      EXPECT_EQ(http::StatusOf(client.ReadHead()), 401) << path;  // with not a byte of the body sent
+    }
   }
-  EXPECT_EQ(later, 5);
+  http::RawConnection nowhere(hub_->port());
+  ASSERT_TRUE(nowhere.Send("PUT /nobodys/path HTTP/1.1\r\nHost: h\r\nContent-Length: 4000\r\n\r\n"));
+  EXPECT_EQ(http::StatusOf(nowhere.ReadHead()), 413);
+}
+
+TEST_F(Publishing, AnotherSitesPageIsRefused) {
+  const std::string path = "/api/v1/blobs/" + HexOf("x");
+  for (const char* header : {"Origin: https://evil.example\r\n", "Sec-Fetch-Site: cross-site\r\n"}) {
+    http::RawConnection client(hub_->port());
+    ASSERT_TRUE(client.Send("PUT " + path + " HTTP/1.1\r\nHost: h\r\nAuthorization: " +
+                            "Basic YWRtaW46Y29ycmVjdCBob3JzZQ==\r\nContent-Length: 1\r\n" + header + "\r\n"));
+    EXPECT_EQ(http::StatusOf(client.ReadHead()), 403) << header;
+  }
+}
+
+TEST_F(Publishing, WithoutADescriptorAnEdgeIsToldLaterAndNotNever) {
+  const std::string bytes = "a payload";
+  ASSERT_EQ(Send("PUT", "/api/v1/blobs/" + HexOf(bytes), bytes).status, 201);
+  const std::string token(Trim(ReadTextFile(options_.data_folder + "/edge.token").value()));
+  ASSERT_EQ(Send("GET", "/a/" + HexOf(bytes), "", "EdgeToken " + token).status, 200);
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  rlimit none = before;
+  none.rlim_cur = 3;
+  setrlimit(RLIMIT_NOFILE, &none);
+  const http::Reply edge = Send("GET", "/a/" + HexOf(bytes), "", "EdgeToken " + token);
+  const http::Reply upload = Send("PUT", "/api/v1/blobs/" + HexOf("more"), "more");
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(edge.status, 503);
+  EXPECT_FALSE(edge.header("Retry-After").empty());
+  EXPECT_EQ(upload.status, 503);
+  EXPECT_EQ(Send("GET", "/a/" + HexOf("none"), "", "EdgeToken " + token).status, 404);
 }
 
 TEST_F(Publishing, EdgesFetchWithTheirToken) {
@@ -192,6 +245,36 @@ TEST_F(Metadata, OfOtherKeysOrOfYesterdayIsRefusedAndTheOldSetStays) {
   AddImage(repo, keys, "1.2");
   EXPECT_EQ(Publish(repo).status, 200) << "what was refused stands in nobody's way";
   EXPECT_NE(Timestamp(), good);
+}
+
+TEST_F(Metadata, WhatTheVerifiedSetDoesNotNameIsDroppedAndTold) {
+  Keys keys;
+  const std::string repo = Repo("repo", keys);
+  AddImage(repo, keys, "1.0");
+  ASSERT_EQ(Publish(repo).status, 200);
+  const std::string root = ReadTextFile(repo + "/1.root.json").value();
+  AddImage(repo, keys, "1.1");
+  for (const char* name : {"1.root.json", "77.snapshot.json", "2.root.json.json", "9.deltas.json"}) {
+    Send("PUT", std::string("/api/v1/tuf/") + name, "{\"evil\":true}");
+  }
+  // Beside the good set, but for the root, which stays the evil one.
+  http::Reply last;
+  const auto names = tuf::Repository::Open(repo).value().FileNames().value();
+  for (const std::string& name : names) {
+    if (name == "1.root.json") continue;
+    last = Send("PUT", "/api/v1/tuf/" + name, ReadTextFile(std::string(repo).append("/").append(name)).value());
+  }
+  ASSERT_EQ(last.status, 200) << last.body;
+  EXPECT_EQ(Timestamp(), ReadTextFile(repo + "/timestamp.json").value());
+  EXPECT_EQ(Send("GET", "/DEFAULT/tuf/77.snapshot.json", "", "").status, 404);
+  EXPECT_EQ(Send("GET", "/DEFAULT/tuf/9.deltas.json", "", "").status, 404);
+  EXPECT_EQ(Send("GET", "/DEFAULT/tuf/1.root.json", "", "").body, root);
+  for (const char* name : {"\"1.root.json\"", "\"77.snapshot.json\"", "\"9.deltas.json\""}) {
+    EXPECT_NE(last.body.find(name), std::string::npos) << last.body;
+  }
+  hub_.reset();
+  Start();
+  EXPECT_EQ(Send("GET", "/DEFAULT/tuf/77.snapshot.json", "", "").status, 404) << "after a restart too";
 }
 
 TEST_F(Metadata, OnlyNamesOfTheRepositoryAreTaken) {

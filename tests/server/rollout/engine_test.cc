@@ -255,7 +255,18 @@ TEST(Rollout, DeletesWhatNeverStartedAndHidesTheRest) {
   ASSERT_TRUE(fleet.Say(Delete, begun).ok());
   fleet.Tick(begun);
   EXPECT_TRUE(fleet.Get(begun).deleted);
-  EXPECT_TRUE(fleet.HasWork(Fleet::Name(0))) << "what a terminal works on goes on";
+  EXPECT_EQ(fleet.StateOf(begun), "deleted");
+  size_t open = 0, canceling = 0;
+  fleet.Must([&](kv::WriteTxn& txn) -> Status {
+    open = canceling = 0;
+    return server::ForEachAction(txn, server::ActionId{}, [&](const server::Action& action) {
+      open += action.active && !action.canceling() ? 1 : 0;
+      canceling += action.canceling() ? 1 : 0;
+      return true;
+    });
+  });
+  EXPECT_EQ(open, 0u) << "deleting is no weaker than stopping";
+  EXPECT_EQ(canceling, 150u);
   EXPECT_FALSE(fleet.HasWork(Fleet::Name(299)));
 }
 
