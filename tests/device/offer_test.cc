@@ -307,6 +307,8 @@ TEST_F(Sticks, ADamagedFileIsToldAndTheRestIsTaken) {
 TEST_F(Sticks, WhatRunsAlreadyIsSaidAndNoServerAnswersAgain) {
   CopyMetadata();
   EXPECT_EQ(RunOnce({"--set", "server=http://127.0.0.1:1"}), 75) << said_;
+  EXPECT_EQ(Tilld({"install", stick_ + "/2.0.0", "--running-slot", "a", "--set", "board=acme,pos-9"}), 1) << said_;
+  EXPECT_NE(Why().find("contact   T2042"), std::string::npos) << "a stick is no server" << said_;
   EXPECT_EQ(Install(), 10) << said_;
   EXPECT_NE(Why().find("contact   T2042"), std::string::npos) << "a stick is no server" << said_;
   EXPECT_FALSE(Said("answers again"));
