@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/file.h"
 
 namespace till::cli {
 namespace {
@@ -61,9 +64,10 @@ TEST_F(Contexts, AreForgottenAndNoneIsUsedThen) {
 }
 
 TEST_F(Contexts, AreNotSaidToBeKeptWhereNothingIs) {
-  setenv("TILLCTL_CONFIG", "/dev/null", 1);
   Result<ContextFile> file = ContextFile::Load();
   ASSERT_TRUE(file.ok());
+  ASSERT_TRUE(MakeFolders(path_.substr(0, path_.rfind('/'))).ok());
+  ASSERT_EQ(symlink("/dev/null", path_.c_str()), 0);
   file->Put({"prod", "https://ota.example", "secret", ""});
   EXPECT_EQ(file->Save().error().code, ErrorCode::kInvalid);
 }
