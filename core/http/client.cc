@@ -72,8 +72,6 @@ Error FromCurl(CURLcode code) {
       return Error{ErrorCode::kUnavailable, "the transfer took too long", detail};
     case CURLE_PEER_FAILED_VERIFICATION:
       return Error{ErrorCode::kUnavailable, "the server's certificate does not verify", detail};
-    case CURLE_SSL_CONNECT_ERROR:
-      return Error{ErrorCode::kUnavailable, "no TLS with the server: does it speak https?", detail};
     case CURLE_COULDNT_CONNECT:
       return Error{ErrorCode::kUnavailable, "cannot reach the server", detail};
     case CURLE_COULDNT_RESOLVE_HOST:
