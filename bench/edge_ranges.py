@@ -2,7 +2,8 @@
 """Server CPU per request of tilledge against nginx, hot objects, same run, turns taken: bars of issue 13.
 
 The servers get one core and one loop each, the client (bench/edge_ranges_client.c, bodies discarded with MSG_TRUNC)
-another. What is reported is the CPU time of the server's threads over the requests: a load generator's rate measures itself.
+another. What is reported is the CPU time of the server's threads over the requests: a load generator's rate measures
+itself.
 Needs nginx and a C compiler; `./dev build` first. The edge is measured as it ships, its access log on with --log.
 """
 import argparse
@@ -63,7 +64,8 @@ def start_nginx(folder, port, name, payload):
     (folder / "nginx.conf").write_text(f"""
 daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log; events {{ worker_connections 4096; }}
 http {{ access_log off; sendfile on; tcp_nopush off; open_file_cache max=100; keepalive_requests 10000000;
-  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u;
+  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u;
   scgi_temp_path {folder}/s; server {{ listen 127.0.0.1:{port}; root {folder}/www; }} }}
 """)
     return subprocess.Popen(["taskset", "-c", "0", "nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)])

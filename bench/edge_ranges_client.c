@@ -19,8 +19,8 @@ int main(int argc, char** argv) {
   if (argc != 6) return 2;
   const uint64_t object_bytes = strtoull(argv[3], NULL, 10);
   const uint64_t size = strtoull(argv[4], NULL, 10);
-  const long count = atol(argv[5]);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1]))};
+  const long count = strtol(argv[5], NULL, 10);
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10))};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   int fd = -1;
   for (int i = 0; i < 200; ++i) {  /* it may still be starting */
