@@ -392,13 +392,14 @@ TEST(ChunkAssembler, IsNotFinishedBeforeItsImageIsWholeAndRight) {
   ChunkIndex index = IndexOf(images.new_image);
   MemoryTarget none;
   const auto early =
-      ChunkAssembler::Create({&index, nullptr, 0, &none, 2048, ChunkAssembler::ArenaBytesFor(index)}).value();
+      ChunkAssembler::Create({&index, nullptr, 0, &none, nullptr, 2048, ChunkAssembler::ArenaBytesFor(index)}).value();
   ASSERT_TRUE(early->Scan().ok());
   EXPECT_STREQ(early->Finish().error().what, "the image is not whole");
   index.target_sha256[0] ^= std::byte{1};  // every chunk is right, the whole is not what was signed
   MemoryTarget target;
   const auto assembler =
-      ChunkAssembler::Create({&index, nullptr, 0, &target, 2048, ChunkAssembler::ArenaBytesFor(index)}).value();
+      ChunkAssembler::Create({&index, nullptr, 0, &target, nullptr, 2048, ChunkAssembler::ArenaBytesFor(index)})
+          .value();
   ASSERT_TRUE(assembler->Scan().ok());
   ASSERT_TRUE(assembler->Write(images.new_image).ok());
   EXPECT_STREQ(assembler->Write(Bytes(1)).error().what, "more bytes than the range has");
