@@ -164,7 +164,7 @@ TEST_F(HubProgram, SaysWhyItCannotStart) {
       {"an interval of five what", {"serve", "--data", fresh, "--min-polling-time", "5"}, 2, "T3007"},
       {"no edge token file", {"serve", "--data", fresh, "--edge-token-file", fresh + "/none"}, 1, "T3016"},
       {"data is a file", {"serve", "--data", file, "--listen", "127.0.0.1:0"}, 1, "T3003"},
-      {"data in use", Serve(), 1, "T3005"},
+      {"data in use", Serve(), 6, "T3005"},
       {"store damaged", {"serve", "--data", damaged, "--listen", "127.0.0.1:0"}, 1, "T3004"},
       {"half of TLS", {"serve", "--data", fresh, "--tls-cert", file}, 2, "T3006"},
       {"no certificate", {"serve", "--data", fresh, "--tls-cert", file, "--tls-key", file}, 1, "T3006"},
