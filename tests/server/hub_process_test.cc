@@ -263,7 +263,7 @@ TEST_F(HubProgram, SaysWhyItCannotStart) {
       {"an interval of five what", {"serve", "--data", fresh, "--min-polling-time", "5"}, 2, "T3007"},
       {"no edge token file", {"serve", "--data", fresh, "--edge-token-file", fresh + "/none"}, 1, "T3016"},
       {"data is a file", {"serve", "--data", file, "--listen", "127.0.0.1:0"}, 1, "T3003"},
-      {"data in use", Serve(), 1, "T3005"},
+      {"data in use", Serve(), 6, "T3005"},
       {"store damaged", {"serve", "--data", damaged, "--listen", "127.0.0.1:0"}, 1, "T3004"},
       {"a proxy by name", {"serve", "--data", fresh, "--trusted-proxy", "proxy.example"}, 2, "T3007"},
       {"half of TLS", {"serve", "--data", fresh, "--tls-cert", file}, 2, "T3006"},
