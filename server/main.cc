@@ -11,7 +11,7 @@
 #include "core/http/address.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "server/credential_commands.h"
+#include "server/credential_command.h"
 #include "server/faults.h"
 #include "server/model/tenant_config.h"
 #include "server/running_hub.h"

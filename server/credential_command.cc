@@ -1,4 +1,4 @@
-#include "server/credential_commands.h"
+#include "server/credential_command.h"
 
 #include <stdio.h>
 
