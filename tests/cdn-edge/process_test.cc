@@ -269,6 +269,7 @@ TEST_F(ProcessTest, OpensItsLogAnewWhenToldSoAfterItWasMovedAway) {
   ASSERT_EQ(rename(log.c_str(), (log + ".moved").c_str()), 0);
   edge.Signal(SIGHUP);
   for (int i = 0; i < 2000 && !FileExists(log); ++i) EXPECT_EQ(Get(url + "/healthz")->status, 200);
+  ASSERT_TRUE(FileExists(log));
   EXPECT_EQ(Get(url + "/a/second")->status, 400);
   EXPECT_NE(ReadTextFile(log + ".moved")->find("/a/first"), std::string::npos);
   EXPECT_NE(ReadTextFile(log)->find("/a/second"), std::string::npos);
