@@ -29,9 +29,12 @@ constexpr int kExitConflict = 6;
 constexpr till::commands::Example kExamples[] = {
     {"tillhub serve --data /var/lib/tillhub --listen 0.0.0.0:8443 --tls-cert hub.pem --tls-key hub.key", true},
     {"tillhub serve --data ./hub --listen 127.0.0.1:0 --min-polling-time 00:00:01"},
-    {"tillhub token add ci --data /var/lib/tillhub", true},
-    {"tillhub token rm --edge edge.token --data /var/lib/tillhub", true},
+    {"tillhub operator add anna --data /var/lib/tillhub --password-file anna.password"},
     {"tillhub operator ls --data /var/lib/tillhub --json", true},
+    {"tillhub operator rm anna --data /var/lib/tillhub"},
+    {"tillhub token add ci --data /var/lib/tillhub", true},
+    {"tillhub token ls --data /var/lib/tillhub --edge"},
+    {"tillhub token rm --edge edge.token --data /var/lib/tillhub", true},
 };
 
 struct Flags {

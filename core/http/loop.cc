@@ -117,8 +117,8 @@ bool Loop::ShedOne() {
   spare_.Reset();
   UniqueFd victim(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!victim.valid()) return false;
-  TurnAway(victim.get(), Entry::kBusy);
   shared_.refused.fetch_add(1, std::memory_order_relaxed);
+  TurnAway(victim.get(), Entry::kBusy);
   if (dup3(epoll_.get(), victim.get(), O_CLOEXEC) < 0) return false;  // which closes the victim
   spare_ = std::move(victim);
   return true;

@@ -72,7 +72,7 @@ class OpenWrtPackage(unittest.TestCase):
 
     def ubus(self, method, message="{}"):
         done = ash(f"{FILES}/tilld.ubus", "call", method, stdin=message + "\n",
-                   env={"TILLD": BIN + "/tilld", "TILLD_CONFIG": self.conf})
+                   env={"TILLD": BIN + "/tilld", "UBUS_CONFIG": self.conf})
         self.assertEqual(done.returncode, 0, done.stderr)
         answer = json.loads(done.stdout)
         self.assertIsInstance(answer, dict)
@@ -154,7 +154,7 @@ class OpenWrtPackage(unittest.TestCase):
         stub = self.work + "/upgrade"
         with open(stub, "w", encoding="utf-8") as out:
             out.write(f". {FILES}/tilld.upgrade.sh\n{call}\n")
-        return ash(stub, env={"TILLD": BIN + "/tilld", "TILLD_CONFIG": self.conf})
+        return ash(stub, env={"TILLD": BIN + "/tilld", "UBUS_CONFIG": self.conf})
 
     def test_sysupgrade_takes_a_signed_release_and_nothing_else(self):
         plain = self.work + "/firmware.bin"

@@ -109,10 +109,10 @@ TEST_F(BoundsTest, WithoutAFreeDescriptorAnyNumberOfClientsIsTurnedAwayAndOldOne
     do {
       fill.emplace_back(dup(first.fd()));
     } while (fill.back().valid());
+    std::vector<std::unique_ptr<RawConnection>> victims;  // kept: an end that closes is a free descriptor
     for (UniqueFd& socket : made) {
-      RawConnection victim(port(), std::move(socket));
-      EXPECT_EQ(StatusOf(victim.ReadAll()), 503);
-      fill.emplace_back(dup(first.fd()));  // the place of the victim's own end
+      victims.push_back(std::make_unique<RawConnection>(port(), std::move(socket)));
+      EXPECT_EQ(StatusOf(victims.back()->ReadAll()), 503);
     }
     EXPECT_EQ(server->counters().refused, static_cast<uint64_t>(kVictims));
     ExpectServed(first);

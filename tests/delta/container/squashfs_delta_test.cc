@@ -151,10 +151,13 @@ TEST(SquashfsDelta, OfDamagedImagesRebuilds) {
 
 // Stretches that the base has, in another order and cut anywhere, inside blocks that no terminal makes again.
 TEST(SquashfsDelta, TakesFromTheBasesPackedBytesWhatIsNotMadeAgain) {
-  const Tree tree = RandomTree(70);
+  Tree tree = RandomTree(70);
+  const std::string hex = ToHex(Noise(550'000, 70));  // more than a block, and it packs
+  const ByteView text = AsBytes(hex);
+  tree["/var/database"] = Bytes(text.begin(), text.end());
   const Bytes base = MakeSquashfs(tree, "-comp xz -b 1048576");
   Tree next = tree;
-  next["/usr/lib/libbig.so.1.2.3"][100] ^= std::byte{1};
+  next["/var/database"][1'000'000] ^= std::byte{1};  // near the end of the block
   const Bytes target = MakeSquashfs(next, "-comp xz -b 1048576");
   const DeltaResult delta = Delta(base, target);
   EXPECT_EQ(delta.counts.remade_blocks, 0u);

@@ -445,13 +445,30 @@ def play_tls(world):
     _, edge = world.start("tilledge serve --data edge2 --listen 127.0.0.1:0 --origin {tls}")
     for _ in range(600):
         said = open(errors, encoding="utf-8").read()
-        if "error T" in said:
+        if "code=T" in said:
             break
         time.sleep(0.1)  # tidy: allow(sleep) the edge tries its origin again by its own clock
-    if "T0021" not in said:
+    if "T4017" not in said:
         problems.append(f"an edge that does not trust its hub says: {said}")
     world.end("tilledge serve", edge)
     world.end("tillhub serve", hub)
+
+
+def play_credentials(world):
+    expect = world.expect
+    write("anna.password", b"a long enough one\n")
+    write("short.password", b"1\n")
+    expect("tillhub operator add anna --data hub --password-file anna.password", 0)
+    expect("tillhub operator add anna --data hub --password-file anna.password", 6, "anna")
+    expect("tillhub operator add bert --data hub --password-file short.password", 2, "short.password")
+    expect("tillhub token add ci --data hub", 0)
+    expect("tillhub token add ci --data hub", 6, "ci")
+    expect("tillhub token add a/b --data hub", 2, "a/b")
+    for kind, name in (("operator", "anna"), ("token", "ci")):
+        expect(f"tillhub {kind} ls --data hub", 0, name)
+        expect(f"tillhub {kind} ls --data nowhere", 1, "nowhere")
+        expect(f"tillhub {kind} rm {name} --data hub", 0)
+        expect(f"tillhub {kind} rm {name} --data hub", 1, name)
 
 
 def play_hub(world, hub):
@@ -464,6 +481,7 @@ def play_hub(world, hub):
     expect("tillhub serve --data hub2 --base-url example", 2, "T3007.*example")
     expect("tillhub serve --data hub2 --trusted-proxy example", 2, "T3007.*example")
     expect("tillhub serve --data hub2 --tls-cert x", 2, "T3006.*--tls-key is missing")
+    play_credentials(world)
     # hub2 failed at its first start, after it had made its token: the good start names it.
     _, second = world.start("tillhub serve --data hub2 --listen 127.0.0.1:0")
     world.end("tillhub serve", second)

@@ -5,7 +5,7 @@
 #   platform_do_upgrade()  { tilld_do_upgrade "$1"; }
 
 TILLD=${TILLD:-/usr/sbin/tilld}
-TILLD_CONFIG=${TILLD_CONFIG:-/etc/config/tilld}
+UBUS_CONFIG=${UBUS_CONFIG:-/etc/config/tilld}
 
 # A release is one tar of tillpack's folder: it holds signed metadata and payloads.
 tilld_check_image() {
@@ -28,8 +28,8 @@ tilld_check_image() {
 # sysupgrade has stopped the services; the restart is its own. Settings need no saving: they lie outside the slots.
 tilld_do_upgrade() {
 	local status=0
-	"$TILLD" --config "$TILLD_CONFIG" --set reboot=exit install "$1" || status=$?
+	"$TILLD" --config "$UBUS_CONFIG" --set reboot=exit install "$1" || status=$?
 	[ "$status" = 10 ] && return 0
-	echo "tilld: nothing was installed (status $status): $("$TILLD" --config "$TILLD_CONFIG" why 2>/dev/null)" >&2
+	echo "tilld: nothing was installed (status $status): $("$TILLD" --config "$UBUS_CONFIG" why 2>/dev/null)" >&2
 	return 1
 }
