@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10))};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   int fd = -1;
-  for (int i = 0; i < 200; ++i) {  /* it may still be starting */
+  for (int i = 0; i < 200; ++i) { /* it may still be starting */
     fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(fd, (struct sockaddr*)&address, sizeof(address)) == 0) break;
     close(fd);
