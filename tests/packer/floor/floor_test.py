@@ -52,7 +52,8 @@ def judge(tillpack, name, seed, folder):
     peer, peer_bytes = best_peer(folder)
     wrong, row = [], [f"{name:58} image {size(folder, 'new.img'):9,}  {peer:7} {peer_bytes:9,}"]
     for profile, arena in PROFILES.items():
-        command([tillpack, "delta", "--from", "old.img", "--to", "new.img", "-o", "d.till", "--profile", profile, "-j", "1"],
+        command([tillpack, "delta", "--from", "old.img", "--to", "new.img", "-o", "d.till", "--profile", profile,
+                 "-j", "1"],
                 folder)
         ours, allowed = size(folder, "d.till"), peer_bytes * 102 // 100 + 1024
         row.append(f"{ours:9,}")

@@ -1,7 +1,7 @@
 """Pairs of firmware images as OpenWrt, Buildroot and Yocto make them, small and from scratch: a release and the next.
 
-Everything is made by the programs that make the real ones (mksquashfs, mke2fs, mkimage, ubinize, cpio, tar ...) from two
-trees of files. The same seed gives the same trees.
+Everything is made by the programs that make the real ones (mksquashfs, mke2fs, mkimage, ubinize, cpio, tar ...) from
+two trees of files. The same seed gives the same trees.
 """
 import hashlib, os, random, shutil, subprocess
 
@@ -65,7 +65,7 @@ def insert_code(rng, program, starts):
 
 
 def rebuild(rng, program, starts):
-    """The same source with other options: the functions stand in another order, and of each word for word little stays."""
+    """The same source with other options: the functions stand in another order, and little stays word for word."""
     order = list(range(len(starts)))
     rng.shuffle(order)
     built, place = [], [0] * len(starts)
@@ -209,8 +209,8 @@ def ubi(volume, erase_bytes, page):
     def make(folder, release):
         volume(folder, release)
         with open(os.path.join(folder, "ubi.ini"), "w") as ini:
-            ini.write("[root]\nmode=ubi\nimage=volume\nvol_id=0\nvol_type=dynamic\nvol_name=root\nvol_flags=autoresize\n"
-                      "vol_size=8MiB\n")
+            ini.write("[root]\nmode=ubi\nimage=volume\nvol_id=0\nvol_type=dynamic\nvol_name=root\n"
+                      "vol_flags=autoresize\nvol_size=8MiB\n")
         run(f"mv image volume; ubinize -Q 1 -p {erase_bytes} -m {page} -o image ubi.ini", folder)
     return make
 
@@ -242,14 +242,16 @@ def fit(kernel_compress, root_options):
             echo '/dts-v1/; / {{ model = "acme"; compatible = "acme,pos-{release}"; }};' > a.dts
             dtc -q -O dtb -o a.dtb a.dts""", folder)
         name = kernel_compress.split()[0].replace("cat", "none")
-        parts = "".join(f"""{n} {{ description = "{n}"; data = /incbin/("{f}"); type = "{t}"; arch = "mips"; os = "linux";
-            compression = "{c}"; load = <0x80000000>; entry = <0x80000000>; hash {{ algo = "sha256"; }}; }};"""
-                        for n, f, t, c in (("kernel", "kernel.bin", "kernel", name), ("fdt", "a.dtb", "flat_dt", "none"),
+        parts = "".join(f"""{n} {{ description = "{n}"; data = /incbin/("{f}"); type = "{t}"; arch = "mips";
+            os = "linux"; compression = "{c}"; load = <0x80000000>; entry = <0x80000000>; hash {{ algo = "sha256"; }}; }};"""
+                        for n, f, t, c in (("kernel", "kernel.bin", "kernel", name),
+                                           ("fdt", "a.dtb", "flat_dt", "none"),
                                            ("ramdisk", "initrd.bin", "ramdisk", "none"),
                                            ("rootfs", "root.sq", "filesystem", "none")))
         with open(os.path.join(folder, "image.its"), "w") as its:
             its.write(f"""/dts-v1/; / {{ description = "fit"; #address-cells = <1>; images {{ {parts} }};
-                configurations {{ default = "c"; c {{ kernel = "kernel"; fdt = "fdt"; ramdisk = "ramdisk"; }}; }}; }};""")
+                configurations {{ default = "c";
+                c {{ kernel = "kernel"; fdt = "fdt"; ramdisk = "ramdisk"; }}; }}; }};""")
         run("mkimage -q -f image.its image", folder)
     return make
 
@@ -285,7 +287,8 @@ def kinds():
     for block, compress in (("256K", "cat"), ("1M", "cat"), ("256K", "gzip -9n")):
         found[f"sysupgrade tar, xz {block}, {compress}"] = (sysupgrade(f"-comp xz -b {block} -nopad", compress), 1)
     found["initramfs cpio"] = (archive(NEWC), 1)
-    for compress in ("gzip -9n", "xz -9e --check=crc32", "zstd -q -19", "lz4 -q -9 -l", "lzma -9", "bzip2 -9", "lzop -9"):
+    for compress in ("gzip -9n", "xz -9e --check=crc32", "zstd -q -19", "lz4 -q -9 -l", "lzma -9", "bzip2 -9",
+                     "lzop -9"):
         found[f"initramfs cpio, {compress}"] = (archive(f"{NEWC} | {compress}"), 0.6)
     found["root tar"] = (archive(TAR), 1)
     found["root tar, gzip"] = (archive(f"{TAR} | gzip -9n"), 0.4)
