@@ -243,7 +243,8 @@ def fit(kernel_compress, root_options):
             dtc -q -O dtb -o a.dtb a.dts""", folder)
         name = kernel_compress.split()[0].replace("cat", "none")
         parts = "".join(f"""{n} {{ description = "{n}"; data = /incbin/("{f}"); type = "{t}"; arch = "mips";
-            os = "linux"; compression = "{c}"; load = <0x80000000>; entry = <0x80000000>; hash {{ algo = "sha256"; }}; }};"""
+            os = "linux"; compression = "{c}";
+            load = <0x80000000>; entry = <0x80000000>; hash {{ algo = "sha256"; }}; }};"""
                         for n, f, t, c in (("kernel", "kernel.bin", "kernel", name),
                                            ("fdt", "a.dtb", "flat_dt", "none"),
                                            ("ramdisk", "initrd.bin", "ramdisk", "none"),
