@@ -135,7 +135,7 @@ main() {
   before=$(packages)
   local status=0
   echo "+ (in the bare root) $*" >&2
-  step "$*" setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child "$0" --enter "$root" "$@" || status=$?
+  step "$*" in_namespaces "$@" || status=$?
   keep_archives
   report >&2
   # The second line of `times` is that of the children.
@@ -144,6 +144,17 @@ main() {
     printf "%-40s %4d:%02d min\n", "CPU of all of them", seconds / 60, seconds % 60}' >&2)
   wait $!
   exit $status
+}
+
+# Ctrl-C means to COMMAND what it always means; whatever else ends this script ends COMMAND and all it started.
+in_namespaces() {
+  env --default-signal=INT,QUIT setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child \
+    "$0" --enter "$root" "$@" <&0 &
+  local child=$!
+  trap : INT
+  trap 'kill -KILL "$child"' TERM HUP
+  while kill -0 $child 2>/dev/null; do wait $child || true; done   # a signal ends a wait
+  wait $child
 }
 
 # Roots of runs that were killed: nobody holds their locks.
