@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
 #include <limits>
 
 #include "delta/format/ops.h"
+#include "tests/delta/assembler.h"
 #include "tests/delta/craft.h"
 
 namespace till::delta {
@@ -111,6 +113,82 @@ TEST(PayloadHeader, RefusesBoundsThatDoNotHold) {
     const auto decoded = DecodeHeader(EncodeHeader(craft.header()));
     ASSERT_FALSE(decoded.ok()) << c.name;
     EXPECT_EQ(decoded.error().code, c.code) << c.name;
+  }
+}
+
+// The fields of minor version 2, each by itself and by its reason: no check may lean on the next one.
+TEST(PayloadHeader, SaysWhichOfItsFieldsIsWrong) {
+  const auto full = [](PayloadHeader& h) {
+    h.kind = PayloadKind::kFull;
+    h.base_size = 0;
+    h.base_sha256 = {};
+  };
+  struct Case {
+    const char* what;
+    std::function<void(PayloadHeader&)> spoil;
+  };
+  const Case cases[] = {
+      {"frame count", [](PayloadHeader& h) { h.frame_count = 0; }},
+      {"frame count", [](PayloadHeader& h) { h.target_size = h.frame_count - 1; }},
+      {"length of all frames", [](PayloadHeader& h) { h.frames_bytes = 1; }},
+      {"length of the map", [](PayloadHeader& h) { h.map_coded_bytes = h.map_plain_bytes = 1 << 18; }},
+      {"length of the map", [](PayloadHeader& h) { h.map_plain_bytes = 40; }},
+      {"a full payload with a map",
+       [&](PayloadHeader& h) {
+         full(h);
+         h.map_coded_bytes = h.map_plain_bytes = 24;
+       }},
+      {"a full payload opens a base", full},
+      {"coded length of blocks", [](PayloadHeader& h) { h.block_coded_bytes_max = UINT32_MAX; }},
+      {"plain length of blocks", [](PayloadHeader& h) { h.block_plain_bytes_max = h.block_coded_bytes_max = 0; }},
+      {"recodes for nothing",
+       [](PayloadHeader& h) {
+         h.cache_blocks = 0;
+         h.block_coded_bytes_max = 0;
+       }},
+  };
+  testing::Assembler assembler = testing::SmallAssembler();
+  assembler.File();
+  ASSERT_TRUE(DecodeHeader(EncodeHeader(assembler.header())).ok());
+  for (const Case& c : cases) {
+    PayloadHeader header = assembler.header();
+    c.spoil(header);
+    const auto decoded = DecodeHeader(EncodeHeader(header));
+    ASSERT_FALSE(decoded.ok()) << c.what;
+    EXPECT_STREQ(decoded.error().what, c.what);
+  }
+  Bytes none = EncodeHeader(assembler.header());
+  none[10] = std::byte{0};
+  EXPECT_STREQ(DecodeHeader(none).error().what, "minor version 0");
+  PayloadHeader many = assembler.header();
+  many.recodes.fill(Recode::Zstd(3));
+  many.recode_count = kMaxRecodes;
+  Bytes one_more = EncodeHeader(many);
+  one_more[150] = std::byte{kMaxRecodes + 1};
+  EXPECT_STREQ(DecodeHeader(one_more).error().what, "number of recodes");
+}
+
+TEST(FrameHeader, SaysWhichOfItsFieldsIsWrong) {
+  struct Case {
+    const char* what;
+    void (*spoil)(FrameHeader&);
+  };
+  const Case cases[] = {
+      {"frame index", [](FrameHeader& f) { f.index = 99; }},
+      {"frame op count", [](FrameHeader& f) { f.op_count = 0; }},
+      {"frame outside the target", [](FrameHeader& f) { f.target_bytes = 0; }},
+      {"stream too long", [](FrameHeader& f) { f.streams[kLiteral].plain_bytes = UINT32_MAX; }},
+  };
+  testing::Assembler assembler = testing::SmallAssembler();
+  assembler.File();
+  const FrameHeader good = assembler.frames()[0].header;
+  ASSERT_TRUE(DecodeFrameHeader(EncodeFrameHeader(good), assembler.header()).ok());
+  for (const Case& c : cases) {
+    FrameHeader frame = good;
+    c.spoil(frame);
+    const auto decoded = DecodeFrameHeader(EncodeFrameHeader(frame), assembler.header());
+    ASSERT_FALSE(decoded.ok()) << c.what;
+    EXPECT_STREQ(decoded.error().what, c.what);
   }
 }
 

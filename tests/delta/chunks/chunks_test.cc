@@ -356,6 +356,8 @@ TEST(ChunkFile, HoldsListIndexAndImage) {
     MemorySource cut(ByteView(sink.bytes()).first(length));
     EXPECT_FALSE(OpenChunkFile(cut).ok()) << length;
   }
+  MemorySource cut_list(ByteView(sink.bytes()).first(20));
+  EXPECT_STREQ(OpenChunkFile(cut_list).error().what, "the file ends in its chunk list");
 }
 
 }  // namespace

@@ -108,6 +108,19 @@ TEST(Recode, RefusesBlocksOfAnotherLength) {
   }
 }
 
+// A second frame would be a second way to say the same.
+TEST(Recode, OpensOneZstdFrameOnly) {
+  const Bytes plain = Mixed(1000);
+  const Recode recode = Recode::Zstd(3);
+  Bytes memory(std::max(RecodeEncodeBytes(recode, 1 << 20), RecodeDecodeBytes(recode, 1 << 20)));
+  Bytes coded(CodedBound(plain.size()));
+  coded.resize(RecodeEncode(recode, plain, coded, memory).value());
+  Bytes twice = coded;
+  twice.insert(twice.end(), coded.begin(), coded.end());
+  Bytes opened(2 * plain.size());
+  EXPECT_EQ(RecodeDecode(recode, twice, opened, memory).error().code, ErrorCode::kCorrupt);
+}
+
 // covers D04 D05: a block that asks for a large dictionary does not get it.
 TEST(Recode, TakesNoMoreMemoryThanGivenWhateverTheBlockSays) {
   const Bytes plain = Mixed(200'000);
@@ -172,6 +185,13 @@ void ReadsExactlyItsStream(const Bytes& coded, const Bytes& plain, unsigned wind
     EXPECT_TRUE(std::equal(plain.begin(), plain.end(), out.begin()));
     EXPECT_TRUE(good.Finish().ok());
   }
+  {
+    Input again;
+    ASSERT_TRUE(again.Begin(coded, plain.size(), window_log, memory).ok());
+    ASSERT_FALSE(again.Begin({}, plain.size(), window_log, memory).ok());
+    EXPECT_EQ(again.Read(MutableByteView(out).first(1)).error().what, early) << "what was begun before is gone";
+    EXPECT_EQ(again.Finish().error().what, left);
+  }
   for (const size_t cut : {coded.size() / 2, coded.size() - 6}) {
     Input shortened;
     const bool begun = shortened.Begin(ByteView(coded).first(cut), plain.size(), window_log, memory).ok();
@@ -187,9 +207,20 @@ TEST(StreamInputs, ReadExactlyTheirStream) {
   const testing::Coded lzma = testing::CodeStream(Codec::kLzma, 16, plain);
   ASSERT_EQ(lzma.codec, Codec::kLzma);
   ReadsExactlyItsStream<LzmaInput>(lzma.bytes, plain, 16, "n LZMA");
-  // The coder's stream goes on behind what was declared, and something stands behind the coder's stream.
+  ZstdInput bent;
   Bytes memory(4 << 20);
   Bytes out(plain.size());
+  EXPECT_STREQ(bent.Begin(zstd.bytes, plain.size() - 1, 16, memory).error().what, "zstd content size");
+  bool told = false;  // one of these bytes is a block's head
+  for (size_t at = 5; at < 24; ++at) {
+    Bytes bytes = zstd.bytes;
+    bytes[at] |= std::byte{6};
+    if (!bent.Begin(bytes, plain.size(), 16, memory).ok()) continue;
+    const Status read = bent.Read(out);
+    told |= !read.ok() && std::string(read.error().what) == "content of a zstd stream";
+  }
+  EXPECT_TRUE(told);
+  // The coder's stream goes on behind what was declared, and something stands behind the coder's stream.
   LzmaInput shorter;
   ASSERT_TRUE(shorter.Begin(lzma.bytes, plain.size() - 1, 16, memory).ok());
   EXPECT_FALSE(shorter.Read(MutableByteView(out).first(plain.size() - 1)).ok() && shorter.Finish().ok());
