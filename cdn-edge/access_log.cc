@@ -1,57 +1,35 @@
 #include "cdn-edge/access_log.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-#include <cstdio>
-#include <utility>
-
 #include "cdn-edge/complain.h"
 #include "cdn-edge/faults.h"
 #include "core/json/json.h"
-#include "core/log.h"
 
 namespace till::edge {
 namespace {
 
-constexpr int kOlderLogs = 4;
+constexpr unsigned kOlderLogs = 4;
 
 }  // namespace
 
 Result<std::unique_ptr<AccessLog>> AccessLog::Open(const std::string& path, uint64_t max_bytes, Clock& clock) {
-  std::unique_ptr<AccessLog> log(new AccessLog(path, max_bytes, clock));
-  const std::lock_guard lock(log->mutex_);
-  if (!path.empty()) TILL_TRY(log->OpenLocked());
-  return log;
-}
-
-Status AccessLog::OpenLocked() {
-  UniqueFd file = TILL_TRY(OpenFile(path_, O_WRONLY | O_CREAT | O_APPEND, 0640));
-  bytes_ = TILL_TRY(FileSize(file.get()));
-  file_ = std::move(file);
-  return Ok();
+  std::optional<LogFile> file;
+  if (!path.empty()) file.emplace(TILL_TRY(LogFile::Open(path, {.max_bytes = max_bytes, .older = kOlderLogs})));
+  return std::unique_ptr<AccessLog>(new AccessLog(path, std::move(file), clock));
 }
 
 void AccessLog::Reopen() {
-  const std::lock_guard lock(mutex_);
-  if (path_.empty()) return;
-  const Status opened = OpenLocked();
+  if (!file_) return;
+  const Status opened = file_->Reopen();
   told_ = false;
-  if (!opened.ok()) Complain(kAccessLog, path_, &opened.error());  // the old one is written on
+  if (!opened.ok()) TellOnce(opened.error());  // the old one is written on
 }
 
-void AccessLog::RotateLocked() {
-  for (int i = kOlderLogs; i > 0; --i) {
-    const std::string younger = i == 1 ? path_ : path_ + "." + std::to_string(i - 1);
-    (void)rename(younger.c_str(), (path_ + "." + std::to_string(i)).c_str());
-  }
-  const Status opened = OpenLocked();
-  if (opened.ok()) return;
-  bytes_ = 0;  // tried again after as many lines
-  if (!std::exchange(told_, true)) Complain(kAccessLog, path_, &opened.error());
+void AccessLog::TellOnce(const Error& error) {
+  if (!told_.exchange(true)) Complain(kAccessLog, path_, &error);
 }
 
 void AccessLog::Write(const AccessLine& line) {
-  if (path_.empty()) return;
+  if (!file_) return;
   json::Value value;
   value.Set("time", FormatUtc(clock_.UnixMs() / 1000));
   value.Set("peer", line.peer);
@@ -65,13 +43,8 @@ void AccessLog::Write(const AccessLine& line) {
   value.Set("sent", line.sent);
   value.Set("complete", line.complete);
   value.Set("cache", line.cache);
-  const std::string text = json::Write(value) + "\n";
-  const std::lock_guard lock(mutex_);
-  if (max_bytes_ != 0 && bytes_ + text.size() > max_bytes_) RotateLocked();
-  bytes_ += text.size();
-  if (write(file_.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) return;
-  const Error error = SystemError("cannot write a line");
-  if (!std::exchange(told_, true)) Complain(kAccessLog, path_, &error);
+  const Status written = file_->Write(json::Write(value) + "\n");
+  if (!written.ok()) TellOnce(written.error());
 }
 
 }  // namespace till::edge

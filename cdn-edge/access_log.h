@@ -1,14 +1,15 @@
 // The access log: one JSON line per answered range of an object (docs/wires.md), each leaving in one write(2).
 //   A line that cannot be written is dropped and complained about once: answering goes before logging.
-//   A log that reaches its bound becomes FILE.1, and so on to FILE.4, which goes. Any thread.
+//   A log that reaches its bound becomes FILE.1, and so on to FILE.4, which goes (core/log_file.h). Any thread.
 #pragma once
 
+#include <atomic>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 
 #include "core/clock.h"
-#include "core/file.h"
+#include "core/log_file.h"
 
 namespace till::edge {
 
@@ -28,25 +29,20 @@ struct AccessLine {
 
 class AccessLog {
  public:
-  // "" = no log.
-  // `max_bytes` 0: it grows until somebody moves it away and calls Reopen().
+  // "" = no log. `max_bytes` 0: it grows until somebody moves it away and calls Reopen().
   static Result<std::unique_ptr<AccessLog>> Open(const std::string& path, uint64_t max_bytes, Clock& clock);
   void Write(const AccessLine& line);
   void Reopen();
 
  private:
-  AccessLog(std::string path, uint64_t max_bytes, Clock& clock)
-      : path_(std::move(path)), max_bytes_(max_bytes), clock_(clock) {}
-  Status OpenLocked();
-  void RotateLocked();
+  AccessLog(std::string path, std::optional<LogFile> file, Clock& clock)
+      : path_(std::move(path)), file_(std::move(file)), clock_(clock) {}
+  void TellOnce(const Error& error);
 
   const std::string path_;
-  const uint64_t max_bytes_;
+  std::optional<LogFile> file_;
   Clock& clock_;
-  std::mutex mutex_;
-  UniqueFd file_;
-  uint64_t bytes_ = 0;  // in it
-  bool told_ = false;
+  std::atomic<bool> told_{false};
 };
 
 }  // namespace till::edge

@@ -6,8 +6,8 @@
 
 namespace till {
 
-Result<LogFile> LogFile::Open(std::string path, uint64_t max_bytes) {
-  LogFile log(std::move(path), max_bytes);
+Result<LogFile> LogFile::Open(std::string path, Bounds bounds) {
+  LogFile log(std::move(path), bounds);
   TILL_TRY(log.Begin());
   return log;
 }
@@ -16,22 +16,31 @@ Status LogFile::Begin() {
   UniqueFd file = TILL_TRY(OpenFile(path_, O_WRONLY | O_CREAT | O_APPEND, 0640));
   struct stat info {};
   if (fstat(file.get(), &info) != 0) return SystemError("cannot look at the log file");
-  if (!S_ISREG(info.st_mode)) max_bytes_ = UINT64_MAX;
+  if (!S_ISREG(info.st_mode)) bounds_.max_bytes = 0;
   bytes_ = S_ISREG(info.st_mode) ? static_cast<uint64_t>(info.st_size) : 0;
   file_ = std::move(file);
   return Ok();
 }
 
+Status LogFile::Reopen() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return Begin();
+}
+
 void LogFile::Rotate() {
-  const std::string older = path_ + ".1";
-  const bool renamed = rename(path_.c_str(), older.c_str()) == 0;
+  bool renamed = false;
+  for (unsigned i = bounds_.older; i > 0; --i) {
+    const std::string younger = i == 1 ? path_ : path_ + "." + std::to_string(i - 1);
+    renamed = rename(younger.c_str(), (path_ + "." + std::to_string(i)).c_str()) == 0;  // the last one counts: the file
+  }
   // Otherwise a try for each line would follow; the next one comes after as many bytes again.
   if (!renamed || !Begin().ok()) bytes_ = 0;
 }
 
 Status LogFile::Write(std::string_view line) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (bytes_ > 0 && bytes_ + line.size() > max_bytes_) Rotate();
+  const bool full = bounds_.max_bytes != 0 && bytes_ + line.size() > bounds_.max_bytes;
+  if (bytes_ > 0 && full) Rotate();
   TILL_TRY(WriteAll(file_.get(), AsBytes(line)));
   bytes_ += line.size();
   return Ok();
