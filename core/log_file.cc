@@ -16,8 +16,8 @@ Status LogFile::Begin() {
   UniqueFd file = TILL_TRY(OpenFile(path_, O_WRONLY | O_CREAT | O_APPEND, 0640));
   struct stat info {};
   if (fstat(file.get(), &info) != 0) return SystemError("cannot look at the log file");
-  if (!S_ISREG(info.st_mode)) bounds_.max_bytes = 0;
-  bytes_ = S_ISREG(info.st_mode) ? static_cast<uint64_t>(info.st_size) : 0;
+  is_file_ = S_ISREG(info.st_mode);
+  bytes_ = is_file_ ? static_cast<uint64_t>(info.st_size) : 0;
   file_ = std::move(file);
   return Ok();
 }
@@ -39,7 +39,7 @@ void LogFile::Rotate() {
 
 Status LogFile::Write(std::string_view line) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const bool full = bounds_.max_bytes != 0 && bytes_ + line.size() > bounds_.max_bytes;
+  const bool full = is_file_ && bounds_.max_bytes != 0 && bytes_ + line.size() > bounds_.max_bytes;
   if (bytes_ > 0 && full) Rotate();
   TILL_TRY(WriteAll(file_.get(), AsBytes(line)));
   bytes_ += line.size();

@@ -22,7 +22,11 @@ class LogFile {
   static Result<LogFile> Open(std::string path, Bounds bounds);
   static Result<LogFile> Open(std::string path) { return Open(std::move(path), Bounds()); }
   LogFile(LogFile&& other) noexcept
-      : path_(std::move(other.path_)), bounds_(other.bounds_), bytes_(other.bytes_), file_(std::move(other.file_)) {}
+      : path_(std::move(other.path_)),
+        bounds_(other.bounds_),
+        is_file_(other.is_file_),
+        bytes_(other.bytes_),
+        file_(std::move(other.file_)) {}
 
   // `line` with its newline. When a new file cannot be begun, the old one goes on.
   Status Write(std::string_view line);
@@ -37,6 +41,7 @@ class LogFile {
   std::string path_;
   Bounds bounds_;
   std::mutex mutex_;
+  bool is_file_ = false;
   uint64_t bytes_ = 0;
   UniqueFd file_;
 };

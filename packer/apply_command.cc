@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "delta/apply/apply_to_file.h"
 #include "packer/bounded_apply.h"
+#include "packer/bsdiff_patch.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
 
@@ -42,12 +43,16 @@ int Check(const GlobalOptions& options, const Arguments& arguments) {
 }
 
 int Apply(const GlobalOptions& options, Arguments& arguments) {
-  if (arguments.check) return Check(options, arguments);
-  if (arguments.paths.out.empty())
-    return Fail(options, kExitUsage, kBadArgument, "--out is missing (or --check, to write nothing)");
   const Result<uint64_t> ceiling = ParseSize(arguments.max_memory);
   if (!ceiling.ok())
     return Fail(options, kExitUsage, kBadArgument, "--max-memory " + arguments.max_memory, &ceiling.error());
+  if (!arguments.check && arguments.paths.out.empty())
+    return Fail(options, kExitUsage, kBadArgument, "--out is missing (or --check, to write nothing)");
+  if (IsBsdiffPatch(arguments.paths.payload)) {
+    return ApplyBsdiffPatch(
+        options, {arguments.paths.base, arguments.paths.payload, arguments.check ? "" : arguments.paths.out, *ceiling});
+  }
+  if (arguments.check) return Check(options, arguments);
   arguments.paths.max_arena_bytes = *ceiling;
   const delta::ApplyOutcome outcome = delta::ApplyToFile(arguments.paths);
   if (!outcome.status.ok()) {
@@ -75,7 +80,7 @@ void AddApplyCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   CLI::App* command =
       program.add_subcommand("apply", "Rebuild an image as a terminal does (exit 3: wrong base or payload)");
   command->add_option("--from", arguments->paths.base, "The image to start from (not for a full payload)");
-  command->add_option("--payload", arguments->paths.payload, "Payload")->required();
+  command->add_option("--payload", arguments->paths.payload, "Payload, or a patch of bsdiff 4 (BSDIFF40)")->required();
   command->add_option("-o,--out", arguments->paths.out, "Image to write");
   command->add_flag("--check", arguments->check,
                     "Write nothing: hash the result, in no more memory than the payload declares");

@@ -8,6 +8,7 @@
 #include "core/output_file.h"
 #include "core/text.h"
 #include "delta/apply/payload_file.h"
+#include "delta/bsdiff/bsdiff40.h"
 #include "delta/diff/diff.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
@@ -23,7 +24,8 @@ struct Arguments {
   std::string to;
   std::string out;
   std::string profile = "mt7688-64m";
-  unsigned jobs = 0;  // 0: as many as there are cores
+  std::string format = "till";  // or "bsdiff40"
+  unsigned jobs = 0;            // 0: as many as there are cores
 };
 
 void AddCounts(const delta::DiffCounts& counts, const delta::PayloadHeader& header, json::Value& event) {
@@ -59,6 +61,27 @@ int Report(const GlobalOptions& options, const Arguments& arguments, ByteView pa
   return kExitOk;
 }
 
+Result<Bytes> MakeInFormat(const Arguments& arguments, ByteView base, ByteView target,
+                           const delta::DiffOptions& options, delta::DiffCounts& counts) {
+  if (arguments.format == "bsdiff40") return delta::MakeBsdiff40(base, target, options);
+  delta::DeltaResult made = TILL_TRY(delta::MakeDeltaWithCounts(base, target, options));
+  counts = made.counts;
+  return std::move(made.payload);
+}
+
+int ReportPatch(const GlobalOptions& options, const Arguments& arguments, uint64_t patch_bytes, uint64_t target_bytes) {
+  if (options.json) {
+    json::Value event = json::Value::Object();
+    event.Set("event", "delta.done").Set("format", arguments.format).Set("file", arguments.out);
+    event.Set("bytes", patch_bytes).Set("target_bytes", target_bytes);
+    std::printf("%s\n", json::Write(event).c_str());
+    return kExitOk;
+  }
+  std::printf(" ok   %s: %s for an image of %s, a patch for bspatch\n", Printable(arguments.out).c_str(),
+              FormatSize(patch_bytes).c_str(), FormatSize(target_bytes).c_str());
+  return kExitOk;
+}
+
 int Make(const GlobalOptions& options, const Arguments& arguments) {
   const Result<Bytes> target = ReadBinaryFile(arguments.to, kMaxInputBytes);
   if (!target.ok()) return Fail(options, kExitFailed, kInputUnreadable, arguments.to, &target.error());
@@ -82,15 +105,14 @@ int Make(const GlobalOptions& options, const Arguments& arguments) {
     } else {
       const Result<Bytes> base = ReadBinaryFile(arguments.from, kMaxInputBytes);
       if (!base.ok()) return Fail(options, kExitFailed, kInputUnreadable, arguments.from, &base.error());
-      Result<delta::DeltaResult> made = delta::MakeDeltaWithCounts(*base, *target, diff_options);
-      payload = made.ok() ? Result<Bytes>(std::move(made->payload)) : Result<Bytes>(made.error());
-      if (made.ok()) counts = made->counts;
+      payload = MakeInFormat(arguments, *base, *target, diff_options, counts);
     }
   }
   if (!payload.ok()) return Fail(options, kExitFailed, kPayloadNotMade, arguments.to, &payload.error());
   Status written = out->Write(*payload);
   if (written.ok()) written = out->Finish();
   if (!written.ok()) return Fail(options, kExitFailed, kOutputUnwritable, arguments.out, &written.error());
+  if (arguments.format == "bsdiff40") return ReportPatch(options, arguments, payload->size(), target->size());
   return Report(options, arguments, *payload, counts);
 }
 
@@ -104,6 +126,11 @@ void AddDeltaCommand(CLI::App& program, GlobalOptions& options, Run& run) {
   command->add_option("-o,--out", arguments->out, "Payload to write")->required();
   command
       ->add_option("--profile", arguments->profile, "What the terminals can do: " + std::string(delta::ProfileNames()))
+      ->capture_default_str();
+  command
+      ->add_option("--format", arguments->format,
+                   "till, or bsdiff40: what Debian's bspatch applies (bytes against bytes, no profile)")
+      ->check(CLI::IsMember({"till", "bsdiff40"}))
       ->capture_default_str();
   command->add_option("-j,--jobs", arguments->jobs, "Threads; the payload does not depend on them");
   command->callback([&options, &run, arguments] { run = [&options, arguments] { return Make(options, *arguments); }; });

@@ -81,4 +81,9 @@ inline constexpr Fault kWorkerFailed{"T1019", "the missing delta was not made",
 inline constexpr Fault kIrreproducible{"T1042", "the build is not reproducible, and the delta pays for it",
                                        "mend the build as the note says; tillpack explain shows what it costs"};
 
+inline constexpr Fault kBadPatch{"T1043", "the bsdiff patch is damaged",
+                                 "fetch or make it again: it is truncated, or changed"};
+inline constexpr Fault kPatchCeiling{"T1044", "the bsdiff patch needs more than allowed",
+                                     "raise --max-memory to 8MiB or more; images of more than 2 GiB are not taken"};
+
 }  // namespace till::packer

@@ -9,6 +9,7 @@
 #include "delta/chunks/chunk_assembler.h"
 #include "delta/chunks/chunk_file.h"
 #include "delta/format/arena.h"
+#include "packer/bsdiff_patch.h"
 #include "packer/commands.h"
 #include "packer/faults.h"
 #include "packer/payload_maker.h"
@@ -154,6 +155,7 @@ void PrintChunks(const GlobalOptions& options, const delta::ChunkFile& file, uin
 int Info(const GlobalOptions& options, const std::string& path) {
   Result<FileSource> source = FileSource::Open(path);
   if (!source.ok()) return Fail(options, kExitFailed, kInputUnreadable, path, &source.error());
+  if (IsBsdiffPatch(path)) return TellAboutBsdiffPatch(options, path);
   const Result<delta::PayloadFile> file = delta::OpenPayload(*source);
   if (const Result<delta::ChunkFile> chunks = delta::OpenChunkFile(*source); !file.ok() && chunks.ok()) {
     PrintChunks(options, *chunks, source->size());
